@@ -1,0 +1,141 @@
+"""Every path that the product keeps state at.
+
+`ASSISTANT_HOME` moves all of it to one folder (the tests use a temporary one); otherwise the
+platform decides, through platformdirs. Nothing is created by asking for a path:
+`ensure_private_dir` does that, and says what to do when it can not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from assistant.errors import StateProblem
+
+APP = "assistant"
+
+# sun_path holds 108 bytes on Linux and 104 on macOS, the final NUL included.
+MAX_SOCKET_PATH_BYTES = 103
+
+PROTOCOL_MAJOR = 1
+
+
+def home() -> Path | None:
+    """The folder that `ASSISTANT_HOME` names, or None when the platform's folders are used."""
+    value = os.environ.get("ASSISTANT_HOME", "").strip()
+    return Path(value).expanduser().absolute() if value else None
+
+
+def config_dir() -> Path:
+    """Where `config.toml` lives."""
+    if (base := home()) is not None:
+        return base
+    from platformdirs import user_config_path
+
+    return user_config_path(APP)
+
+
+def config_file() -> Path:
+    """The user's settings."""
+    return config_dir() / "config.toml"
+
+
+def state_dir() -> Path:
+    """Logs, history and what the daemon remembers between runs."""
+    if (base := home()) is not None:
+        return base / "state"
+    from platformdirs import user_state_path
+
+    return user_state_path(APP)
+
+
+def cache_dir() -> Path:
+    """What can be deleted without loss."""
+    if (base := home()) is not None:
+        return base / "cache"
+    from platformdirs import user_cache_path
+
+    return user_cache_path(APP)
+
+
+def models_dir() -> Path:
+    """Models that the user pulled or made."""
+    if (base := home()) is not None:
+        return base / "models"
+    from platformdirs import user_data_path
+
+    return user_data_path(APP) / "models"
+
+
+def log_path(name: str) -> Path:
+    """The log file of one long-running part, such as `daemon` or `lsp`."""
+    return state_dir() / "logs" / f"{name}.log"
+
+
+def runtime_dir() -> Path:
+    """The folder of the daemon's socket and lock: private, and short enough for a socket.
+
+    When `ASSISTANT_HOME` is too deep for a socket path, a folder of the same user in the
+    system's temporary folder stands in, named after a hash of the home.
+    """
+    if (base := home()) is not None:
+        preferred = base / "run"
+    elif os.environ.get("XDG_RUNTIME_DIR"):
+        preferred = Path(os.environ["XDG_RUNTIME_DIR"]) / APP
+    else:
+        preferred = state_dir() / "run"
+    if len(os.fsencode(preferred / _SOCKET_NAME)) <= MAX_SOCKET_PATH_BYTES:
+        return preferred
+    digest = hashlib.sha256(os.fsencode(preferred)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"{APP}-{_user_id()}-{digest}"
+
+
+_SOCKET_NAME = f"daemon-v{PROTOCOL_MAJOR}.sock"
+
+
+def socket_path() -> Path:
+    """The daemon's unix socket; the protocol's major version is in its name."""
+    return runtime_dir() / _SOCKET_NAME
+
+
+def lock_path() -> Path:
+    """The file whose lock the daemon holds for life."""
+    return runtime_dir() / "daemon.lock"
+
+
+def daemon_info_path() -> Path:
+    """What the running daemon says of itself: pid, version, protocol."""
+    return runtime_dir() / "daemon.json"
+
+
+def _user_id() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0
+
+
+def ensure_private_dir(path: Path) -> Path:
+    """Make `path` a folder that only its owner can enter, and return it.
+
+    Raises:
+        StateProblem: it can not be made, is not a folder, or belongs to somebody else.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = os.lstat(path)
+    except OSError as error:
+        raise StateProblem(
+            f"{path} can not be created: {error.strerror or error}.",
+            hint="Set ASSISTANT_HOME to a folder that you can write to.",
+        ) from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise StateProblem(f"{path} is not a folder (a link or a file stands there). Remove it.")
+    if hasattr(os, "getuid") and status.st_uid != os.getuid():
+        raise StateProblem(
+            f"{path} belongs to user {status.st_uid}, not to you ({os.getuid()}).",
+            hint="Set ASSISTANT_HOME to a folder of your own.",
+        )
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        os.chmod(path, 0o700)
+    return path

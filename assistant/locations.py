@@ -137,5 +137,5 @@ def ensure_private_dir(path: Path) -> Path:
             hint="Set ASSISTANT_HOME to a folder of your own.",
         )
     if stat.S_IMODE(status.st_mode) & 0o077:
-        os.chmod(path, 0o700)
+        path.chmod(0o700)
     return path

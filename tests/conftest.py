@@ -1,0 +1,30 @@
+"""What every test relies on: a state folder of its own, never the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the state of the person who runs it."""
+    home: Path = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("ASSISTANT_HOME", str(home))
+    for name in ("ASSISTANT_MODEL", "ASSISTANT_ENDPOINT", "ASSISTANT_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return home
+
+
+def pytest_report_header() -> list[str]:
+    """The versions that decide what a failure means."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    lines = []
+    for package in ("llama-cpp-python", "torch", "textual", "pygls"):
+        try:
+            lines.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            lines.append(f"{package} is not installed")
+    return lines

@@ -1,0 +1,167 @@
+"""Does every name that the code reads exist? The second check; it runs nothing.
+
+CPython's own `symtable` decides which scope a name belongs to, so closures, class bodies,
+comprehensions, `global`, `except ... as`, `with`, the walrus and `match` targets follow the
+language and not a copy of its rules.
+
+What is not covered: order (a module-level name used before the line that binds it), attributes,
+and names inside quoted annotations. Doubt goes in favour of the code: a star import, and a
+module that writes into its own `globals()`, switch the check off, and a name that the code
+itself tries under `except NameError` is taken as optional.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import symtable
+import warnings
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+# Bound in every module by the import system, or by `site` in every interactive or plain run.
+_MODULE_NAMES = frozenset(
+    "__name__ __file__ __doc__ __package__ __spec__ __loader__ __path__ __builtins__ "
+    "__annotations__ __cached__ __dict__ __conditional_annotations__ "
+    # Read by every `super()`; whether a class stands around it is not this check's matter.
+    "__class__ exit quit copyright credits license _ WindowsError".split()
+)
+_CLASS_NAMES = frozenset({"__module__", "__qualname__", "__firstlineno__"})
+_NAMESPACE_CALLS = frozenset({"locals", "vars"})
+# The two ways in which `enum` puts the members of a class into the module.
+_ENUM_EXPORTS = frozenset({"_convert_", "global_enum"})
+
+
+@dataclass(frozen=True, slots=True)
+class Undefined:
+    """A name that is read and bound nowhere; line and column count from 1."""
+
+    name: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        """The finding as one line for a person."""
+        return f"NameError at line {self.line}, column {self.column}: {self.name} is not defined"
+
+
+def undefined_names(code: str, known: Collection[str] = ()) -> list[Undefined]:
+    """The names that `code` reads and nothing binds, in the order of their lines.
+
+    Args:
+        code: a module that parses.
+        known: names that the surroundings of the code provide, such as those of the file that
+            it will be put into.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = ast.parse(code)
+        table = symtable.symtable(code, "<answer>", "exec")
+    if _binds_unseen_names(tree):
+        return []
+    bound = _module_bindings(table) | _MODULE_NAMES | set(dir(builtins)) | set(known)
+    optional = _optional(tree)
+    missing: dict[str, int] = {}
+    for name, line in _global_reads(table):
+        if name not in bound and name not in optional:
+            missing[name] = min(line, missing.get(name, line))
+    return _locations(tree, missing, code.splitlines())
+
+
+def _binds_unseen_names(tree: ast.Module) -> bool:
+    """True when names may be bound that no syntax shows."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+            return True
+        if _may_write_namespace(node):
+            return True
+    return False
+
+
+def _may_write_namespace(node: ast.AST) -> bool:
+    """`globals()`, `vars()["x"] = ...`, `locals().update(...)`, `exec(...)`, exported enums."""
+    match node:
+        case ast.Call(func=ast.Name(id="globals" | "exec")):
+            return True
+        case ast.Subscript(value=ast.Call(func=ast.Name(id=name)), ctx=ast.Store()):
+            return name in _NAMESPACE_CALLS
+        case ast.Attribute(value=ast.Call(func=ast.Name(id=name)), attr="update"):
+            return name in _NAMESPACE_CALLS
+        case ast.Attribute(attr=attribute):
+            return attribute in _ENUM_EXPORTS
+    return False
+
+
+def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    yield table
+    for child in table.get_children():
+        yield from _tables(child)
+
+
+def _module_bindings(table: symtable.SymbolTable) -> set[str]:
+    """Names bound at module level, there or through `global` in a function."""
+    names = {
+        symbol.get_name()
+        for symbol in table.get_symbols()
+        if symbol.is_assigned() or symbol.is_imported() or symbol.is_annotated()
+    }
+    for inner in _tables(table):
+        names |= {
+            symbol.get_name()
+            for symbol in inner.get_symbols()
+            if symbol.is_declared_global() and (symbol.is_assigned() or symbol.is_imported())
+        }
+    return names
+
+
+def _global_reads(table: symtable.SymbolTable) -> Iterator[tuple[str, int]]:
+    """Names that only the module or the builtins can provide, each with its scope's line."""
+    for scope in _tables(table):
+        top = scope.get_type() == "module"
+        for symbol in scope.get_symbols():
+            if not symbol.is_referenced() or not (top or symbol.is_global()):
+                continue
+            name = symbol.get_name()
+            if scope.get_type() == "class" and name in _CLASS_NAMES:
+                continue
+            yield name, 0 if top else scope.get_lineno()
+
+
+def _optional(tree: ast.Module) -> set[str]:
+    """Names that are read inside a `try` which expects a NameError."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try) and any(map(_expects_name_error, node.handlers)):
+            for statement in node.body:
+                names |= {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+    return names
+
+
+def _expects_name_error(handler: ast.ExceptHandler) -> bool:
+    kind = handler.type
+    kinds = kind.elts if isinstance(kind, ast.Tuple) else [kind]
+    return any(isinstance(one, ast.Name) and one.id == "NameError" for one in kinds)
+
+
+def _locations(tree: ast.Module, missing: dict[str, int], lines: list[str]) -> list[Undefined]:
+    """The first reading of each missing name from the line of its scope on, ordered by place."""
+    first: dict[str, Undefined] = {}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Name) or node.lineno < missing.get(node.id, node.lineno + 1):
+            continue
+        found = Undefined(node.id, node.lineno, _column(node, lines))
+        known = first.get(node.id, found)
+        first[node.id] = min(found, known, key=_place)
+    for name in missing.keys() - first.keys():
+        first[name] = Undefined(name, missing[name], 1)
+    return sorted(first.values(), key=_place)
+
+
+def _place(found: Undefined) -> tuple[int, int]:
+    return found.line, found.column
+
+
+def _column(node: ast.Name, lines: list[str]) -> int:
+    """The column in characters, from 1; the syntax tree counts bytes of UTF-8."""
+    line = lines[node.lineno - 1] if node.lineno <= len(lines) else ""
+    return len(line.encode()[: node.col_offset].decode(errors="ignore")) + 1

@@ -1,0 +1,312 @@
+"""Running generated code against tests, in a process of its own with limits.
+
+What is covered: the code outliving its time, taking the machine's memory, writing without end,
+leaving processes behind in its group, ending early (`sys.exit`, `os._exit`) to look like a
+pass, and printing what looks like a verdict. The facts come over a pipe of their own with a
+nonce, and the verdict is made here.
+
+What is NOT covered, which is why the layer is called `unsandboxed` and nothing runs unless
+tests were given: the code can read and write what its user can, can reach the network, can
+leave its process group, and code that sets out to forge the report can do so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assistant.checks.testfile import TestFile
+from assistant.events import Outcome
+
+UNSANDBOXED = "unsandboxed"
+_WORKER = Path(__file__).with_name("worker.py")
+_MAX_REPORT_BYTES = 1 << 18
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run may use."""
+
+    wall_s: float = 10.0
+    cpu_s: int = 5
+    memory_mb: int = 512
+    """Address space beyond what the bare interpreter takes."""
+    file_mb: int = 8
+    """Size of a file that is written."""
+    output_kb: int = 64
+    """Standard output and error together."""
+    processes: int = 32
+    """Processes and threads beyond those that the user runs already; not enforced for root."""
+    descriptors: int = 64
+
+
+@dataclass(slots=True)
+class Observed:
+    """What the parent saw of a run."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    ended: str = "exit"
+    """`report`, `exit`, `wall`, `output` or `protocol`."""
+    returncode: int | None = None
+    elapsed_s: float = 0.0
+    problem: str = ""
+    """Why there was no run at all."""
+
+
+def run_tests(code: str, tests: TestFile, limits: Limits | None = None) -> tuple[Outcome, str]:
+    """Run `tests` against `code` and say what came of it, with one line for the user."""
+    limits = limits or Limits()
+    if sys.platform == "win32":
+        return Outcome.NOT_CHECKED, "tests are run on Linux and macOS only so far"
+    observed = observe(code, tests, limits)
+    return judge(observed, tests, limits)
+
+
+def observe(code: str, tests: TestFile, limits: Limits) -> Observed:
+    """Start the worker, collect what it reports, and leave no process of its group behind."""
+    nonce = secrets.token_hex(16)
+    own = asdict(limits) | {"processes": limits.processes + _own_processes()}
+    request = json.dumps(
+        {
+            "nonce": nonce,
+            "code": code,
+            "tests": tests.source,
+            "name": tests.name,
+            "functions": tests.functions,
+            "limits": own,
+        }
+    ).encode("utf-8")
+    with tempfile.TemporaryDirectory(
+        prefix="assistant-check-", ignore_cleanup_errors=True
+    ) as folder:
+        try:
+            return _Watch(folder, request, nonce, limits).run()
+        except OSError as error:  # no process, no descriptor: nothing of the code's doing
+            return Observed(problem=f"the checking process can not be started: {error}")
+
+
+def _own_processes() -> int:
+    """How many threads this user runs, the base that RLIMIT_NPROC counts from."""
+    user, count = os.getuid(), 0
+    if not os.path.isdir("/proc/self/task"):
+        return 512
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if entry.stat().st_uid == user:
+                    count += len(os.listdir(f"/proc/{entry.name}/task"))
+    return count
+
+
+class _Watch:
+    """One worker process and the select loop around it."""
+
+    def __init__(self, folder: str, request: bytes, nonce: str, limits: Limits) -> None:
+        self.request, self.nonce, self.limits = memoryview(request), nonce, limits
+        self.report, self.output_bytes = bytearray(), 0
+        self.seen = Observed()
+        self.selector = selectors.DefaultSelector()
+        self.started = time.monotonic()
+        request_read, self.request_fd = os.pipe()
+        self.result_fd, result_write = os.pipe()
+        flags = ["-s", "-P", "-S", "-B", "-X", "utf8"]
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, *flags, str(_WORKER), str(request_read), str(result_write)],
+                cwd=folder,
+                # Only so that sets have the same order in every run; the worker clears it.
+                env={"PYTHONHASHSEED": "0"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(request_read, result_write),
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(self.request_fd)
+            os.close(self.result_fd)
+            raise
+        finally:
+            os.close(request_read)
+            os.close(result_write)
+
+    def run(self) -> Observed:
+        """Watch until the worker has reported or ended or overstepped, then kill its group."""
+        try:
+            self._register()
+            self._loop()
+        finally:
+            self._end()
+        self.seen.elapsed_s = time.monotonic() - self.started
+        self.seen.returncode = self.process.returncode
+        return self.seen
+
+    def _register(self) -> None:
+        assert self.process.stdout is not None
+        os.set_blocking(self.request_fd, False)
+        self.selector.register(self.request_fd, selectors.EVENT_WRITE, self._send)
+        self.selector.register(self.result_fd, selectors.EVENT_READ, self._receive)
+        self.selector.register(self.process.stdout, selectors.EVENT_READ, self._drain)
+
+    def _loop(self) -> None:
+        deadline = self.started + self.limits.wall_s
+        done = False
+        while not done:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self.seen.ended = "wall"
+                return
+            for key, _ in self.selector.select(min(left, 0.5)):
+                # Each handler says whether the run is over.
+                done = key.data() or done
+
+    def _send(self) -> bool:
+        try:
+            sent = os.write(self.request_fd, self.request[:_CHUNK])
+            self.request = self.request[sent:]
+        except BlockingIOError:
+            return False
+        except BrokenPipeError:
+            self.request = self.request[:0]
+        if not self.request:
+            self.selector.unregister(self.request_fd)
+            os.close(self.request_fd)
+            self.request_fd = -1
+        return False
+
+    def _receive(self) -> bool:
+        chunk = os.read(self.result_fd, _CHUNK)
+        if not chunk:  # the worker and all that it forked are gone, or have closed the pipe
+            self.seen.ended = "exit"
+            return True
+        self.report += chunk
+        while b"\n" in self.report:
+            line, _, rest = self.report.partition(b"\n")
+            self.report = bytearray(rest)
+            message = _message(bytes(line), self.nonce)
+            if message is None:
+                self.seen.ended = "protocol"
+                return True
+            self.seen.messages.append(message)
+            if "end" in message or "problem" in message:
+                self.seen.ended = "report"
+                return True
+        if len(self.report) > _MAX_REPORT_BYTES:
+            self.seen.ended = "protocol"
+            return True
+        return False
+
+    def _drain(self) -> bool:
+        assert self.process.stdout is not None
+        chunk = os.read(self.process.stdout.fileno(), _CHUNK)
+        self.output_bytes += len(chunk)
+        if not chunk:
+            self.selector.unregister(self.process.stdout)
+        if self.output_bytes > self.limits.output_kb * 1024:
+            self.seen.ended = "output"
+            return True
+        return False
+
+    def _end(self) -> None:
+        # A worker that closed its pipe is about to end; its exit status is worth a moment.
+        if self.seen.ended == "exit":
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(1.0)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.selector.close()
+        for fd in (self.request_fd, self.result_fd):
+            if fd >= 0:
+                os.close(fd)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+def _message(line: bytes, nonce: str) -> dict[str, Any] | None:
+    """The message in `line`, or None when it is not one of the worker's."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(message, dict) or message.pop("nonce", None) != nonce:
+        return None
+    return message
+
+
+def judge(seen: Observed, tests: TestFile, limits: Limits) -> tuple[Outcome, str]:
+    """The verdict on what was observed; nothing runs here."""
+    setup = seen.problem or next((m["problem"] for m in seen.messages if "problem" in m), "")
+    if setup or not seen.messages and seen.ended != "protocol":
+        return Outcome.SANDBOX_UNAVAILABLE, setup or "the checking process did not start"
+    if seen.ended == "protocol":
+        return Outcome.PROTOCOL_VIOLATION, "bytes on the result channel that are no report"
+    if seen.ended == "output":
+        return Outcome.OUTPUT_LIMIT, f"printed more than {limits.output_kb} KiB {_where(seen)}"
+    if seen.ended == "wall":
+        return Outcome.TIMEOUT, f"not finished after {limits.wall_s:g} s {_where(seen)}"
+    if seen.ended == "exit":
+        return _judge_exit(seen, limits)
+    last = seen.messages[-1]
+    if last["end"] == "raised":
+        return _judge_raised(last, tests)
+    if list(tests.functions) != last.get("functions"):
+        return Outcome.PROTOCOL_VIOLATION, "a report of tests that were not run"
+    if not tests.functions and not last.get("asserts"):
+        return Outcome.NOT_CHECKED, f"no assert of {tests.name} was reached"
+    return Outcome.PASS, _count(last)
+
+
+def _count(last: dict[str, Any]) -> str:
+    functions, asserts = len(last["functions"]), last["asserts"]
+    parts = [f"{functions} test{'s' * (functions != 1)}"] if functions else []
+    parts += [f"{asserts} assert{'s' * (asserts != 1)}"] if asserts else []
+    return " with ".join(parts) + " held"
+
+
+def _where(seen: Observed) -> str:
+    place = seen.messages[-1].get("at", "answer")
+    known = {"answer": "while the code was loaded", "tests": "while the tests ran"}
+    return known.get(place, f"in {place}")
+
+
+def _judge_exit(seen: Observed, limits: Limits) -> tuple[Outcome, str]:
+    code = seen.returncode or 0
+    if code == -signal.SIGXCPU or (code == -signal.SIGKILL and seen.elapsed_s >= limits.cpu_s):
+        return Outcome.TIMEOUT, f"used {limits.cpu_s} s of processor time {_where(seen)}"
+    if code < 0:
+        name = signal.Signals(-code).name if -code in signal.valid_signals() else str(-code)
+        return Outcome.CRASH, f"the process died of {name} {_where(seen)}"
+    return Outcome.CRASH, f"the process ended with status {code} {_where(seen)}"
+
+
+def _judge_raised(last: dict[str, Any], tests: TestFile) -> tuple[Outcome, str]:
+    kind, message = str(last["type"]), str(last["message"])
+    line, answer_line = int(last["tests_line"]), int(last["answer_line"])
+    where = f"{tests.name} line {line}: {tests.line(line)}" if line else ""
+    if kind == "MemoryError":
+        return Outcome.MEMORY, _join("the memory limit was hit", where)
+    if last.get("errno") == errno.EFBIG:
+        return Outcome.OUTPUT_LIMIT, _join("a file grew beyond its limit", where)
+    if kind == "AssertionError" and line and not answer_line:
+        return Outcome.WRONG, _join(where, f"({message})" if message else "", " ")
+    raised = f"{kind}: {message}" if message else kind
+    raised += f" (line {answer_line} of the code)" if answer_line else ""
+    return Outcome.ERROR, _join(raised, where)
+
+
+def _join(first: str, second: str, by: str = "; ") -> str:
+    return f"{first}{by}{second}" if second else first

@@ -1,0 +1,65 @@
+# Every target that a person may type has a comment after "##": `make` lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+ARGS ?=
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
+
+EXAMPLE := Write a function `squares_of_even(numbers)` that returns the squares of the even numbers
+
+.PHONY: help setup run test check format unit test-soak test-editors bench starter freeze clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+# The engine alone is enough to run; torch and the tools come with `setup`.
+$(VENV)/.run: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -q -c constraints.txt -e '.[local]'
+	@touch $@
+
+# torch first and by its exact version: a newer one may bring gigabytes that nothing here needs.
+$(VENV)/.setup: $(VENV)/.run
+	$(PIP) install -q torch==2.13.0
+	$(PIP) install -q -c constraints.txt -e '.[local,train,dev]'
+	@touch $@
+
+setup: $(VENV)/.setup ## install everything (all extras) in .venv
+
+run: $(VENV)/.run ## open the assistant (without a terminal: answer one example request)
+	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/assistant; else $(BIN)/assistant ask '$(EXAMPLE)'; fi
+
+test: check unit ## everything that has to pass: lint, types, import contracts, tests
+
+check: $(VENV)/.setup ## lint, formatting, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.setup
+	$(BIN)/python -m pytest -m 'not soak' $(ARGS)
+
+format: $(VENV)/.setup ## format the sources
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+test-soak: $(VENV)/.setup ## fuzzing and kill tests with larger counts (long)
+	ASSISTANT_SOAK=1 $(BIN)/python -m pytest --timeout 3600 $(ARGS)
+
+test-editors: $(VENV)/.setup ## drive a real Neovim (0.11 or newer) against the language server
+	$(BIN)/python -m pytest tests/editors -rs $(ARGS)
+
+bench: $(VENV)/.setup ## measure start-up, time to first token and tokens a second
+	$(BIN)/python -m tests.bench $(ARGS)
+
+starter: $(VENV)/.setup ## train, export and install the embedded model again (about an hour)
+	$(BIN)/assistant train starter --out out/starter --resume $(ARGS)
+
+freeze: ## write constraints.txt from what is installed
+	@{ head -1 constraints.txt; $(PIP) freeze --exclude-editable | grep -v '@ file' | sed 's/+cpu//'; } > constraints.new && mv constraints.new constraints.txt
+
+clean: ## remove the environment and every build product
+	rm -rf $(VENV) build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,169 @@
+"""The open documents: immutable snapshots with a version, and what changed between versions.
+
+The protocol layer replaces a document's snapshot on each `didChange`; whoever holds an older one
+keeps reading exactly what it was given. pygls's own `Workspace` is not used for text: its lines
+split at form feeds and U+2028, and a position past the last line lands one character short.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from lsprotocol import types
+
+from lsp.text import Encoding, Place, Text
+
+REMEMBERED_CHANGES = 2000
+"""How many edits back a range can be followed; a generation rarely sees more than a hundred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One edit, in offsets of the text before it: `[start, end)` became `length` characters."""
+
+    version: int
+    start: int
+    end: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as it was at one version."""
+
+    uri: str
+    language: str
+    version: int
+    text: Text
+    changes: tuple[Change, ...] = ()
+    """The latest edits, oldest first; each carries the version that it led to."""
+    opening: int = 0
+    """Counts openings, so that versions before and after a reload are never taken as one story."""
+
+    def changed(self, version: int, edits: Sequence[_Edit]) -> Document:
+        """The document after the edits of one `didChange`, each applied to the result before."""
+        text, log = self.text, list(self.changes)
+        for edit in edits:
+            start, end, new = edit.within(text)
+            log.append(Change(version, start, end, len(new)))
+            text = text.replace(start, end, new)
+        return replace(self, version=version, text=text, changes=tuple(log[-REMEMBERED_CHANGES:]))
+
+    def descends_from(self, older: Document) -> bool:
+        """True when this is a later snapshot (or the same) of the same opening of a document."""
+        return self.opening == older.opening and self.version >= older.version
+
+    def followed(self, version: int, start: int, end: int) -> tuple[int, int] | None:
+        """Where `[start, end)` of an older version is now; None when it was touched or is too old.
+
+        Text inserted exactly at either border does not touch the range.
+        """
+        if version > self.version or self._forgot(version):
+            return None
+        for change in self._since(version):
+            if change.end <= start:
+                shift = change.length - (change.end - change.start)
+                start, end = start + shift, end + shift
+            elif change.start < end:
+                return None
+        return start, end
+
+    def _since(self, version: int) -> Iterator[Change]:
+        return itertools.dropwhile(lambda change: change.version <= version, self.changes)
+
+    def _forgot(self, version: int) -> bool:
+        full = len(self.changes) == REMEMBERED_CHANGES
+        return full and version < self.changes[0].version
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """A content change of the protocol with its encoding; no range means the whole text."""
+
+    new: str
+    start: Place | None
+    end: Place | None
+    encoding: Encoding
+
+    def within(self, text: Text) -> tuple[int, int, str]:
+        """The edit in offsets of `text`; a whole text shrinks to the part that differs."""
+        if self.start is None or self.end is None:
+            return _difference(text.value, self.new)
+        start = text.offset(self.start, self.encoding)
+        end = text.offset(self.end, self.encoding)
+        return min(start, end), max(start, end), self.new
+
+
+def _difference(old: str, new: str) -> tuple[int, int, str]:
+    """The one edit that turns `old` into `new`: what lies between their common ends."""
+    shorter = min(len(old), len(new))
+    head = 0
+    while head < shorter and old[head] == new[head]:
+        head += 1
+    tail = 0
+    while tail < shorter - head and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    return head, len(old) - tail, new[head : len(new) - tail]
+
+
+class Documents:
+    """The documents that the editor has open, by uri."""
+
+    def __init__(self, encoding: Encoding = "utf-16") -> None:
+        self.encoding = encoding
+        self._open: dict[str, Document] = {}
+        self._openings = itertools.count(1)
+
+    def get(self, uri: str) -> Document | None:
+        """The newest snapshot, or None when the document is not open."""
+        return self._open.get(uri)
+
+    def open(self, item: types.TextDocumentItem) -> None:
+        """Take over a document's text from the editor."""
+        self._open[item.uri] = Document(
+            uri=item.uri,
+            language=item.language_id,
+            version=item.version,
+            text=Text(item.text),
+            opening=next(self._openings),
+        )
+
+    def close(self, uri: str) -> None:
+        """Forget a document."""
+        self._open.pop(uri, None)
+
+    def change(
+        self,
+        identifier: types.VersionedTextDocumentIdentifier,
+        changes: Iterable[types.TextDocumentContentChangeEvent],
+    ) -> bool:
+        """Apply one `didChange`; False when the document is not open."""
+        document = self._open.get(identifier.uri)
+        if document is None:
+            return False
+        edits = [self._edit(change) for change in changes]
+        self._open[identifier.uri] = document.changed(identifier.version, edits)
+        return True
+
+    def place(self, position: types.Position) -> Place:
+        """A protocol position as a `Place` in this session's encoding."""
+        return Place(position.line, position.character)
+
+    def offset(self, document: Document, position: types.Position) -> int:
+        """The offset of a protocol position."""
+        return document.text.offset(self.place(position), self.encoding)
+
+    def range(self, document: Document, start: int, end: int) -> types.Range:
+        """A range of offsets as the protocol writes it."""
+        return types.Range(
+            types.Position(*document.text.place(start, self.encoding)),
+            types.Position(*document.text.place(end, self.encoding)),
+        )
+
+    def _edit(self, change: types.TextDocumentContentChangeEvent) -> _Edit:
+        if isinstance(change, types.TextDocumentContentChangePartial):
+            start, end = self.place(change.range.start), self.place(change.range.end)
+            return _Edit(change.text, start, end, self.encoding)
+        return _Edit(change.text, None, None, self.encoding)

@@ -1,0 +1,115 @@
+"""An immutable text with the line model of the protocol.
+
+A line ends at `\\r\\n`, `\\n` or `\\r` and nowhere else: `str.splitlines` also splits at form feeds,
+NEL and U+2028, and a server that uses it drifts away from its editor at the first such character.
+
+A position counts characters in units of the negotiated encoding: bytes (utf-8), 16-bit units
+(utf-16: an emoji is two) or code points (utf-32). Inside, everything is an offset in code points.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+Encoding = Literal["utf-8", "utf-16", "utf-32"]
+ENCODINGS: tuple[Encoding, ...] = ("utf-8", "utf-16", "utf-32")
+
+LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+class Place(NamedTuple):
+    """A line and a character in it, both from 0, the character in units of some encoding."""
+
+    line: int
+    character: int
+
+
+class Text:
+    """A text and where its lines begin. Never changes; `replace` gives a new one."""
+
+    def __init__(self, value: str = "") -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Text) and self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __repr__(self) -> str:
+        return f"Text({len(self.value)} characters, {len(self.line_starts)} lines)"
+
+    @cached_property
+    def line_starts(self) -> tuple[int, ...]:
+        """Offset of each line's first character; an empty text has one line."""
+        return (0, *(match.end() for match in LINE_END.finditer(self.value)))
+
+    @cached_property
+    def line_end(self) -> str:
+        """The line ending of this text: that of its first line, `\\n` for a single line."""
+        match = LINE_END.search(self.value)
+        return match.group() if match else "\n"
+
+    def line_of(self, offset: int) -> int:
+        """Number, from 0, of the line that holds `offset`."""
+        return bisect_right(self.line_starts, offset) - 1
+
+    def line_span(self, line: int) -> tuple[int, int]:
+        """Offsets of the first character of a line and of its line ending (or the text's end)."""
+        start = self.line_starts[line]
+        is_last = line + 1 == len(self.line_starts)
+        end = len(self.value) if is_last else self.line_starts[line + 1]
+        if not is_last:
+            end -= 2 if self.value.endswith("\r\n", start, end) else 1
+        return start, end
+
+    def line(self, line: int) -> str:
+        """The content of a line, without its ending."""
+        start, end = self.line_span(line)
+        return self.value[start:end]
+
+    def offset(self, place: Place, encoding: Encoding) -> int:
+        """The offset of a position; one outside the text means the nearest inside it.
+
+        A position between the halves of a character means the character's beginning.
+        """
+        if place.line < 0:
+            return 0
+        if place.line >= len(self.line_starts):
+            return len(self.value)
+        start, end = self.line_span(place.line)
+        return start + _characters(self.value[start:end], place.character, encoding)
+
+    def place(self, offset: int, encoding: Encoding) -> Place:
+        """The position of an offset; between `\\r` and `\\n` it is that of the line's end."""
+        line = self.line_of(offset)
+        start, end = self.line_span(line)
+        return Place(line, units(self.value[start : min(offset, end)], encoding))
+
+    def replace(self, start: int, end: int, new: str) -> Text:
+        """The text with `[start, end)` replaced."""
+        return Text(self.value[:start] + new + self.value[end:])
+
+
+def units(text: str, encoding: Encoding) -> int:
+    """Length of `text` in the units of `encoding`; half surrogate pairs count as three bytes."""
+    if encoding == "utf-32" or text.isascii():
+        return len(text)
+    if encoding == "utf-8":
+        return len(text.encode("utf-8", "surrogatepass"))
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def _characters(line: str, wanted: int, encoding: Encoding) -> int:
+    """How many whole characters of `line` fit into `wanted` units."""
+    if encoding == "utf-32" or line.isascii():
+        return min(wanted, len(line))
+    used = 0
+    for index, character in enumerate(line):
+        used += units(character, encoding)
+        if used > wanted:
+            return index
+    return len(line)

@@ -20,12 +20,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 # Bound in every module by the import system, or by `site` in every interactive or plain run.
-_MODULE_NAMES = frozenset(
-    "__name__ __file__ __doc__ __package__ __spec__ __loader__ __path__ __builtins__ "
-    "__annotations__ __cached__ __dict__ __conditional_annotations__ "
+_MODULE_NAMES = {
+    *("__name__", "__file__", "__doc__", "__package__", "__spec__", "__loader__", "__path__"),
+    *("__builtins__", "__cached__", "__dict__", "__annotations__", "__conditional_annotations__"),
     # Read by every `super()`; whether a class stands around it is not this check's matter.
-    "__class__ exit quit copyright credits license _ WindowsError".split()
-)
+    "__class__",
+    *("exit", "quit", "copyright", "credits", "license", "_", "WindowsError"),
+}
 _CLASS_NAMES = frozenset({"__module__", "__qualname__", "__firstlineno__"})
 _NAMESPACE_CALLS = frozenset({"locals", "vars"})
 # The two ways in which `enum` puts the members of a class into the module.

@@ -101,13 +101,14 @@ def observe(code: str, tests: TestFile, limits: Limits) -> Observed:
 def _own_processes() -> int:
     """How many threads this user runs, the base that RLIMIT_NPROC counts from."""
     user, count = os.getuid(), 0
-    if not os.path.isdir("/proc/self/task"):
+    processes = Path("/proc")
+    if not (processes / "self" / "task").is_dir():
         return 512
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if entry.stat().st_uid == user:
-                    count += len(os.listdir(f"/proc/{entry.name}/task"))
+    for entry in processes.glob("[0-9]*"):
+        # It may end while we look.
+        with contextlib.suppress(OSError):
+            if entry.stat().st_uid == user:
+                count += len(list((entry / "task").iterdir()))
     return count
 
 
@@ -250,7 +251,7 @@ def _message(line: bytes, nonce: str) -> dict[str, Any] | None:
 def judge(seen: Observed, tests: TestFile, limits: Limits) -> tuple[Outcome, str]:
     """The verdict on what was observed; nothing runs here."""
     setup = seen.problem or next((m["problem"] for m in seen.messages if "problem" in m), "")
-    if setup or not seen.messages and seen.ended != "protocol":
+    if setup or (not seen.messages and seen.ended != "protocol"):
         return Outcome.SANDBOX_UNAVAILABLE, setup or "the checking process did not start"
     if seen.ended == "protocol":
         return Outcome.PROTOCOL_VIOLATION, "bytes on the result channel that are no report"

@@ -10,12 +10,20 @@ walking frames, and so forge a report. Only a sandbox with the tests in another 
 that; until then the verdict's layer says `unsandboxed`.
 """
 
+from __future__ import annotations
+
 import ast
 import json
 import os
 import resource
 import sys
 import types
+
+# The type checker's own idiom: `typing` itself would cost every run its import.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 ANSWER = "<answer>"
 _MEBIBYTE = 1 << 20
@@ -42,11 +50,11 @@ def main() -> None:
     os._exit(0)
 
 
-def _reporter(fd, nonce):  # type: ignore[no-untyped-def]
+def _reporter(fd: int, nonce: str) -> Callable[..., None]:
     """A function that sends one message; what it needs is bound before the code can change it."""
     write, dumps = os.write, json.dumps
 
-    def report(**message):  # type: ignore[no-untyped-def]
+    def report(**message: object) -> None:
         line = dumps({"nonce": nonce, **message}).encode("ascii", "replace") + b"\n"
         while line:
             line = line[write(fd, line) :]
@@ -54,7 +62,7 @@ def _reporter(fd, nonce):  # type: ignore[no-untyped-def]
     return report
 
 
-def _limit(limits):  # type: ignore[no-untyped-def]
+def _limit(limits: dict[str, Any]) -> None:
     """Put the limits on this process; they hold for every process that it starts."""
     cpu, files = limits["cpu_s"], limits["file_mb"] * _MEBIBYTE
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
@@ -68,24 +76,24 @@ def _limit(limits):  # type: ignore[no-untyped-def]
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory + _RESERVE))
 
 
-def _lower(kind, value):  # type: ignore[no-untyped-def]
+def _lower(kind: int, value: int) -> None:
     _, hard = resource.getrlimit(kind)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(kind, (value, value))
 
 
-def _own_size():  # type: ignore[no-untyped-def]
+def _own_size() -> int:
     """Address space of this process in bytes, 0 where the system does not tell."""
     try:
-        with open("/proc/self/statm", encoding="ascii") as file:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 (pathlib would cost its import)
             return int(file.read().split()[0]) * resource.getpagesize()
     except (OSError, ValueError):
         return 0
 
 
-def _run(request, report):  # type: ignore[no-untyped-def]
+def _run(request: dict[str, Any], report: Callable[..., None]) -> dict[str, Any]:
     """Load the answer, run the tests, and return the facts of the last message."""
-    counted = {"asserts": 0, "functions": []}
+    counted: dict[str, Any] = {"asserts": 0, "functions": []}
     stage = ANSWER
     try:
         answer = _module("answer")
@@ -99,13 +107,18 @@ def _run(request, report):  # type: ignore[no-untyped-def]
     return {"end": "finished", **counted}
 
 
-def _module(name):  # type: ignore[no-untyped-def]
+def _module(name: str) -> types.ModuleType:
     """An importable module, for the sake of dataclasses, pickle and `get_type_hints`."""
     module = sys.modules[name] = types.ModuleType(name)
     return module
 
 
-def _run_tests(request, scope, counted, report):  # type: ignore[no-untyped-def]
+def _run_tests(
+    request: dict[str, Any],
+    scope: dict[str, Any],
+    counted: dict[str, Any],
+    report: Callable[..., None],
+) -> None:
     tree = _Counting().visit(ast.parse(request["tests"]))
     code = compile(ast.fix_missing_locations(tree), request["name"], "exec", dont_inherit=True)
     scope["__assistant_ran__"] = lambda: counted.update(asserts=counted["asserts"] + 1)
@@ -125,7 +138,7 @@ def _run_tests(request, scope, counted, report):  # type: ignore[no-untyped-def]
 class _Counting(ast.NodeTransformer):
     """Counts the asserts that held, and lets `assert left == right` tell its two sides."""
 
-    def visit_Assert(self, node):  # type: ignore[no-untyped-def]  # noqa: N802
+    def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
         ran = ast.Expr(ast.Call(ast.Name("__assistant_ran__", ast.Load()), [], []))
         compare = node.test
         if node.msg is None and isinstance(compare, ast.Compare) and len(compare.ops) == 1:
@@ -136,7 +149,7 @@ class _Counting(ast.NodeTransformer):
                 for name, side in zip(names, sides, strict=True)
             )
             node.test = ast.Compare(left, compare.ops, [right])
-            loads = [ast.Name(name, ast.Load()) for name in names]
+            loads: list[ast.expr] = [ast.Name(name, ast.Load()) for name in names]
             node.msg = ast.Call(ast.Name("__assistant_sides__", ast.Load()), loads, [])
         return [ast.copy_location(node, node), ast.copy_location(ran, node)]
 
@@ -145,19 +158,19 @@ class _Sides(str):
     """The message of a comparison that did not hold; told apart from one of the user's."""
 
 
-def _sides(left, right):  # type: ignore[no-untyped-def]
+def _sides(left: object, right: object) -> _Sides:
     return _Sides(f"left side: {_short(left)}, right side: {_short(right)}")
 
 
-def _short(value, limit=120):  # type: ignore[no-untyped-def]
+def _short(value: object, limit: int = 120) -> str:
     try:
         text = repr(value)
-    except Exception as error:
+    except Exception as error:  # the repr of the code's own classes may do anything
         text = f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
     return text if len(text) <= limit else text[:limit] + "..."
 
 
-def _facts(error, tests_name):  # type: ignore[no-untyped-def]
+def _facts(error: BaseException, tests_name: str) -> dict[str, Any]:
     """What was raised and where: the deepest line of the tests, and whether the answer's own."""
     if isinstance(error, MemoryError) and hasattr(resource, "RLIMIT_AS"):
         _, hard = resource.getrlimit(resource.RLIMIT_AS)

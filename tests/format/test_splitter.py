@@ -39,6 +39,9 @@ QUOTED_IN_STEPS = (
     "## Intent\nSay.\n## Steps\n1. Like\n```python\nx\n```\n## Code\n```python\ny\n```\n"
 )
 FORMULAS_FENCE = "## Formulas\n```\na = b\n```\n## Edge cases\n- none\n## Code\n```python\ny\n```"
+TAG_IN_SECTION = "## Intent\nCut at `</think>` once.\n## Code\n```python\nx = 1\n```"
+TAG_AFTER_CODE = "```python\nx = 1\n```\nIt ends at `</think>` as asked.\n"
+QUOTES_IN_COMMENT = '```python\n# say """ here\nx = 1\n```\nprose\n'
 TILDES = "~~~python\nx = '```'\n~~~\n"
 ALL = [
     TRAINED,
@@ -61,6 +64,9 @@ ALL = [
     TILDES,
     "<thinking>one line</thinking>\n```python\nx\n```",
     "<think>never closed\n```python\nx = 1\n```\n",
+    TAG_IN_SECTION,
+    TAG_AFTER_CODE,
+    QUOTES_IN_COMMENT,
     "a < b and c </thin\n<think\n</think>x",
     "```python\ns = '''\n```\n'''\n```\n",
     "\n\n<think>\nlate</think>\n\n\ndef f(): pass",
@@ -163,6 +169,8 @@ def test_the_format_gives_sections_and_code() -> None:
         (HEADING_NO_FENCE, "x = 1\ny = 2\n"),
         (QUOTED_IN_STEPS, "y\n"),
         (FORMULAS_FENCE, "y\n"),
+        (TAG_AFTER_CODE, "x = 1\n"),
+        (QUOTES_IN_COMMENT, '# say """ here\nx = 1\n'),
         (TILDES, "x = '```'\n"),
         (TRAINED.replace("\n", "\r\n"), "def f(x):\r\n    return sum(x)\r\n"),
         ("```python\ns = '''\n```\n'''\n```\n", "s = '''\n```\n'''\n"),
@@ -182,6 +190,15 @@ def test_a_draft_is_replaced_and_says_so() -> None:
     assert [replaces for _, _, replaces in events if replaces is not None] == [0]
     first_of_second = next(event for event in events if event[0][1] == 1)
     assert first_of_second[2] == 0
+
+
+@pytest.mark.parametrize("text", [TAG_IN_SECTION, TAG_AFTER_CODE])
+def test_a_tag_that_is_spoken_of_is_text(text: str) -> None:
+    """In the sections of the format, and in a sentence after the code, a tag is no tag."""
+    events, splitter = split(text, [])
+
+    assert splitter.candidate == 0
+    assert any(kind is Reasoning and "`</think>`" in body for (kind, _, _), body, _ in events)
 
 
 def test_a_tag_that_was_in_the_prompt() -> None:
@@ -211,3 +228,10 @@ def test_nothing_after_the_closed_code_is_awaited() -> None:
     splitter.feed(TRAINED + "\n")
 
     assert splitter.finished
+
+
+def test_after_a_bare_fence_a_replacement_may_come() -> None:
+    splitter = Splitter()
+    splitter.feed(BARE_FENCE)
+
+    assert not splitter.finished

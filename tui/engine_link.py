@@ -1,0 +1,48 @@
+"""The app's connection to the engine: made once, made anew after it broke."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from assistant.client import Connection, ModelInfo
+
+Connect = Callable[[], Awaitable[Connection]]
+
+
+class EngineLink:
+    """Holds one connection; the first one to need it waits for the engine to start.
+
+    Args:
+        connect: makes a connection, starting the daemon where that is needed.
+    """
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._lock = asyncio.Lock()
+        self._connection: Connection | None = None
+        self.model: ModelInfo | None = None
+
+    async def get(self) -> Connection:
+        """The connection, made now if there is none.
+
+        Raises:
+            AssistantError: the engine can not be started or reached; the next call tries again.
+        """
+        async with self._lock:
+            if self._connection is None:
+                connection = await self._connect()
+                try:
+                    self.model = await connection.model_info()
+                except BaseException:
+                    await connection.aclose()
+                    raise
+                self._connection = connection
+            return self._connection
+
+    async def drop(self) -> None:
+        """Close the connection; the next `get` makes another."""
+        async with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await connection.aclose()

@@ -1,0 +1,14 @@
+"""What the widgets tell the app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+
+@dataclass
+class PromptSubmitted(Message):
+    """The user has pressed Enter on a prompt that is not blank."""
+
+    text: str

@@ -1,0 +1,157 @@
+"""Text to tokens and back, exactly.
+
+The binding's own `detokenize` drops every token longer than 32 bytes (a 40-space indentation
+vanishes) and llama.cpp's `llama_detokenize` "cleans" spaces; both are wrong for code. Here each
+token is asked for its bytes, with a buffer that grows, and the bytes are decoded as they come.
+"""
+
+from __future__ import annotations
+
+import codecs
+import ctypes
+import functools
+import re
+from typing import Any
+
+from assistant.errors import RequestProblem
+
+_CONTROL = 1 << 3
+_USER_DEFINED = 1 << 4
+_LSTRIP = 1 << 7
+_RSTRIP = 1 << 8
+_NO_TOKEN = -1
+
+
+class Vocabulary:
+    """The vocabulary of a loaded model. Reading it is safe from several threads.
+
+    Args:
+        lib: the checked library (`library.llama()`).
+        pointer: `llama_vocab *` of a model that stays loaded as long as this object is used.
+    """
+
+    def __init__(self, lib: Any, pointer: Any) -> None:
+        self._lib = lib
+        self._pointer = pointer
+        self.size: int = lib.llama_vocab_n_tokens(pointer)
+
+    def tokenize(self, text: str, *, parse_special: bool = False) -> list[int]:
+        """Tokens of `text`, without a begin token.
+
+        Args:
+            parse_special: turn the texts of control tokens into them. Only for text that we
+                wrote: in a user's file `<|im_end|>` has to stay text.
+        """
+        data = text.encode("utf-8", "replace")
+        room = len(data) + 2
+        while True:
+            buffer = (ctypes.c_int32 * room)()
+            count: int = self._lib.llama_tokenize(
+                self._pointer, data, len(data), buffer, room, False, parse_special
+            )
+            if count >= 0:
+                return buffer[:count]
+            if -count <= room:
+                raise RequestProblem(f"A text of {len(data)} bytes can not be tokenised.")
+            room = -count
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of one token as they appear in text; empty for control tokens."""
+        return self._piece(token, special=False)
+
+    def text(self, tokens: list[int]) -> str:
+        """The text of tokens, control tokens left out."""
+        return b"".join(self.piece(token) for token in tokens).decode("utf-8", "replace")
+
+    def is_end(self, token: int) -> bool:
+        """True for every token that ends a generation (end of text, of turn, of message)."""
+        return bool(self._lib.llama_vocab_is_eog(self._pointer, token))
+
+    @functools.cached_property
+    def begin(self) -> int | None:
+        """The token that every sequence has to begin with, for models that want one."""
+        if not self._lib.llama_vocab_get_add_bos(self._pointer):
+            return None
+        token: int = self._lib.llama_vocab_bos(self._pointer)
+        return None if token == _NO_TOKEN else token
+
+    @functools.cached_property
+    def bos_text(self) -> str:
+        """`bos_token` as chat templates know it."""
+        return self._special_text(self._lib.llama_vocab_bos(self._pointer))
+
+    @functools.cached_property
+    def eos_text(self) -> str:
+        """`eos_token` as chat templates know it."""
+        return self._special_text(self._lib.llama_vocab_eos(self._pointer))
+
+    @functools.cached_property
+    def fim(self) -> tuple[int, int, int] | None:
+        """The (prefix, suffix, middle) tokens, or None: the model can not fill in the middle."""
+        lib = self._lib
+        ids = (
+            lib.llama_vocab_fim_pre(self._pointer),
+            lib.llama_vocab_fim_suf(self._pointer),
+            lib.llama_vocab_fim_mid(self._pointer),
+        )
+        return None if _NO_TOKEN in ids else ids
+
+    @functools.cached_property
+    def specials(self) -> dict[str, int]:
+        """Text to id of the tokens that the tokeniser finds before it splits into words."""
+        found = {}
+        for token in range(self.size):
+            attributes = self._lib.llama_vocab_get_attr(self._pointer, token)
+            if attributes & (_CONTROL | _USER_DEFINED) and (text := self._special_text(token)):
+                found[text] = token
+        return found
+
+    @functools.cached_property
+    def special_pattern(self) -> re.Pattern[str]:
+        """Matches any special token's text, the longest first; never matches if there is none."""
+        texts = sorted(self.specials, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, texts)) or r"(?!)")
+
+    def strips(self, token: int) -> tuple[bool, bool]:
+        """Whether white space to the (left, right) of a special token belongs to it."""
+        attributes = self._lib.llama_vocab_get_attr(self._pointer, token)
+        return bool(attributes & _LSTRIP), bool(attributes & _RSTRIP)
+
+    def is_user_defined(self, token: int) -> bool:
+        """True for added tokens that llama.cpp finds in any text, also in a user's."""
+        return bool(self._lib.llama_vocab_get_attr(self._pointer, token) & _USER_DEFINED)
+
+    def _special_text(self, token: int) -> str:
+        if token == _NO_TOKEN:
+            return ""
+        return self._piece(token, special=True).decode("utf-8", "replace")
+
+    def _piece(self, token: int, *, special: bool) -> bytes:
+        room = 64
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            size: int = self._lib.llama_token_to_piece(
+                self._pointer, token, buffer, room, 0, special
+            )
+            if size >= 0:
+                return buffer.raw[:size]
+            room = -size
+
+
+class TextDecoder:
+    """Bytes of tokens to text: a character that is cut between tokens waits for its rest.
+
+    A character that never gets its rest is left out; bytes that can not be one become U+FFFD.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def feed(self, data: bytes) -> str:
+        """The characters that are complete now."""
+        return self._decoder.decode(data)
+
+    @property
+    def pending(self) -> bool:
+        """True in the middle of a character."""
+        return bool(self._decoder.getstate()[0])

@@ -1,7 +1,7 @@
 """An immutable text with the line model of the protocol.
 
-A line ends at `\\r\\n`, `\\n` or `\\r` and nowhere else: `str.splitlines` also splits at form feeds,
-NEL and U+2028, and a server that uses it drifts away from its editor at the first such character.
+A line ends at `\\r\\n`, `\\n` or `\\r` and nowhere else: `str.splitlines` also splits at form
+feeds, NEL and U+2028, and a server that uses it drifts away from its editor at the first of them.
 
 A position counts characters in units of the negotiated encoding: bytes (utf-8), 16-bit units
 (utf-16: an emoji is two) or code points (utf-32). Inside, everything is an offset in code points.

@@ -1,0 +1,67 @@
+"""How a request speaks of the arguments: "nums", "the list nums", "a list of integers"."""
+
+from __future__ import annotations
+
+from random import Random
+
+_ANONYMOUS: dict[str, tuple[str, ...]] = {
+    "ints": ("a list of integers", "a list of numbers", "a list", "an array of numbers",
+             "a given list", "a list of ints", "the list", "the given list"),
+    "words": ("a list of strings", "a list of words", "a list", "a given list of strings",
+              "the list of words"),
+    "text": ("a string", "a text", "a given string", "the string", "a sentence", "some text"),
+    "word": ("a string", "a word", "a given string", "the string"),
+    "n": ("n", "a number", "a given number", "an integer n", "an integer"),
+    "scores": ("a dictionary", "a dict", "a given dictionary", "a dict of numbers",
+               "a dictionary with integer values"),
+    "names": ("a dictionary", "a dict", "a dict of strings"),
+    "rows": ("a list of lists", "a nested list", "a matrix", "a list of lists of numbers"),
+    "records": ("a list of tuples", "a list of (name, number) tuples", "a list of pairs"),
+    "letter": ("a letter", "a given character", "a character"),
+}
+_NAMED: dict[str, tuple[str, ...]] = {
+    "ints": ("the list {p}", "list {p}", "the numbers {p}", "the given list {p}"),
+    "words": ("the list {p}", "the words {p}", "the list of strings {p}"),
+    "text": ("the string {p}", "the text {p}", "string {p}"),
+    "word": ("the string {p}", "the word {p}"),
+    "n": ("the number {p}", "the integer {p}"),
+    "scores": ("the dictionary {p}", "the dict {p}"),
+    "names": ("the dictionary {p}", "the dict {p}"),
+    "rows": ("the nested list {p}", "the list of lists {p}", "the matrix {p}"),
+    "records": ("the list of tuples {p}", "the pairs {p}"),
+    "letter": ("the letter {p}", "the character {p}"),
+}
+_GROUP = {"posints": "ints", "sortedints": "ints", "smalln": "n", "bign": "n", "int": "n",
+          "matrix": "rows", "square": "rows"}
+_ORDINALS = ("first", "second", "third")
+
+
+def references(
+    rng: Random, kinds: tuple[str, ...], params: tuple[str, ...], visible: bool
+) -> tuple[str, ...]:
+    """A phrase for every parameter.
+
+    Args:
+        visible: the request states the parameter names, so that it may use them.
+    """
+    result = []
+    groups = [_GROUP.get(kind, kind) for kind in kinds]
+    quoted = rng.random() < 0.35
+    for index, (group, param) in enumerate(zip(groups, params, strict=True)):
+        shown = f"`{param}`" if quoted else param
+        alone = groups.count(group) == 1
+        if visible and (not alone or rng.random() < 0.72):
+            text = shown if rng.random() < 0.6 else rng.choice(_NAMED[group]).format(p=shown)
+        elif alone:
+            text = rng.choice(_ANONYMOUS[group])
+            if group == "n":
+                # "n" is how people say it when there is one number, and k or m for the next.
+                text = text if visible is False else rng.choice(("the number", "the given number"))
+        else:
+            number = groups[:index].count(group)
+            noun = {"ints": "list", "words": "list", "rows": "matrix", "n": "number",
+                    "scores": "dictionary", "names": "dictionary", "records": "list",
+                    "letter": "letter"}.get(group, "string")
+            text = f"the {_ORDINALS[number]} {noun}"
+        result.append(text)
+    return tuple(result)

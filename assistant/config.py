@@ -154,7 +154,7 @@ def _keys(cls: type[Any], prefix: str = "") -> list[_Key]:
     defaults = cls()
     for one in fields(cls):
         kind, dotted = kinds[one.name], prefix + one.name
-        if is_dataclass(kind):
+        if isinstance(kind, type) and is_dataclass(kind):
             found += _keys(kind, f"{dotted}.")
         else:
             found.append(_Key(dotted, kind, getattr(defaults, one.name)))

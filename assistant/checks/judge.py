@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from itertools import islice
 
 from assistant.checks.names import undefined_names
 from assistant.checks.parsing import parse_error
-from assistant.checks.testfile import TestFile, tests_from_text
+from assistant.checks.testfile import TestFile, parse_tests
 from assistant.checks.trial import UNSANDBOXED, Limits, run_tests
 from assistant.events import Outcome
 
@@ -34,6 +35,7 @@ def check(
     tests: TestFile | None = None,
     verify: bool = True,
     limits: Limits | None = None,
+    stop: threading.Event | None = None,
 ) -> CheckResult:
     """Check `code`; it is run only when `tests` are given.
 
@@ -44,6 +46,7 @@ def check(
         tests: what the code has to stand.
         verify: False when the user switched the checks off.
         limits: of the run of the tests.
+        stop: set from another thread, it ends that run.
     """
     if not verify:
         return CheckResult(Outcome.NOT_CHECKED, NOTHING_RAN, "checks are switched off")
@@ -55,7 +58,7 @@ def check(
         return CheckResult(Outcome.ERROR, NOTHING_RAN, "; ".join(map(str, undefined)))
     if tests is None:
         return CheckResult(Outcome.PARSED, NOTHING_RAN, "it parses and its names resolve; no tests")
-    outcome, detail = run_tests(code, tests, limits)
+    outcome, detail = run_tests(code, tests, limits, stop)
     ran = outcome not in (Outcome.SANDBOX_UNAVAILABLE, Outcome.NOT_CHECKED)
     return CheckResult(outcome, UNSANDBOXED if ran else NOTHING_RAN, detail)
 
@@ -79,7 +82,7 @@ def check_many(
 
     def one(pair: tuple[str, str]) -> CheckResult:
         code, tests = pair
-        return check(code, tests=tests_from_text(tests), limits=limits)
+        return check(code, tests=parse_tests(tests), limits=limits)
 
     with ThreadPoolExecutor(workers, thread_name_prefix="check") as pool:
         running = [pool.submit(one, pair) for pair in islice(pending, workers * 4)]

@@ -62,10 +62,7 @@ def undefined_names(code: str, known: Collection[str] = ()) -> list[Undefined]:
         return []
     bound = _module_bindings(table) | _MODULE_NAMES | set(dir(builtins)) | set(known)
     optional = _optional(tree)
-    missing: dict[str, int] = {}
-    for name, line in _global_reads(table):
-        if name not in bound and name not in optional:
-            missing[name] = min(line, missing.get(name, line))
+    missing = {name for name in _global_reads(table) if name not in bound} - optional
     return _locations(tree, missing, code.splitlines())
 
 
@@ -115,8 +112,8 @@ def _module_bindings(table: symtable.SymbolTable) -> set[str]:
     return names
 
 
-def _global_reads(table: symtable.SymbolTable) -> Iterator[tuple[str, int]]:
-    """Names that only the module or the builtins can provide, each with its scope's line."""
+def _global_reads(table: symtable.SymbolTable) -> Iterator[str]:
+    """Names that some scope reads and that only the module or the builtins can provide."""
     for scope in _tables(table):
         top = scope.get_type() == "module"
         for symbol in scope.get_symbols():
@@ -125,7 +122,7 @@ def _global_reads(table: symtable.SymbolTable) -> Iterator[tuple[str, int]]:
             name = symbol.get_name()
             if scope.get_type() == "class" and name in _CLASS_NAMES:
                 continue
-            yield name, 0 if top else scope.get_lineno()
+            yield name
 
 
 def _optional(tree: ast.Module) -> set[str]:
@@ -144,18 +141,47 @@ def _expects_name_error(handler: ast.ExceptHandler) -> bool:
     return any(isinstance(one, ast.Name) and one.id == "NameError" for one in kinds)
 
 
-def _locations(tree: ast.Module, missing: dict[str, int], lines: list[str]) -> list[Undefined]:
-    """The first reading of each missing name from the line of its scope on, ordered by place."""
-    first: dict[str, Undefined] = {}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Name) or node.lineno < missing.get(node.id, node.lineno + 1):
-            continue
-        found = Undefined(node.id, node.lineno, _column(node, lines))
-        known = first.get(node.id, found)
-        first[node.id] = min(found, known, key=_place)
-    for name in missing.keys() - first.keys():
-        first[name] = Undefined(name, missing[name], 1)
+_Scope = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda),
+    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+)
+
+
+def _locations(tree: ast.Module, missing: set[str], lines: list[str]) -> list[Undefined]:
+    """The first reading of each missing name, ordered by place."""
+    # When no reading is certain, at least the name is told.
+    first = {name: Undefined(name, 1, 1) for name in missing}
+    found: set[str] = set()
+    for node in sorted(_free_names(tree, missing), key=lambda node: (node.lineno, node.col_offset)):
+        if node.id not in found:
+            first[node.id] = Undefined(node.id, node.lineno, _column(node, lines))
+            found.add(node.id)
     return sorted(first.values(), key=_place)
+
+
+def _free_names(node: ast.AST, wanted: set[str]) -> Iterator[ast.Name]:
+    """Names in `node` that are wanted and that no function around them binds as its own."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Name) and child.id in wanted:
+            yield child
+        inner = wanted - _own_names(child) if isinstance(child, _Scope) else wanted
+        if inner:
+            yield from _free_names(child, inner)
+
+
+def _own_names(scope: ast.AST) -> set[str]:
+    """Parameters and targets of `scope`, without those of the functions inside it."""
+    names: set[str] = set()
+    pending = list(ast.iter_child_nodes(scope))
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        if not isinstance(node, _Scope):
+            pending.extend(ast.iter_child_nodes(node))
+    return names
 
 
 def _place(found: Undefined) -> tuple[int, int]:

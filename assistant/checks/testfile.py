@@ -49,10 +49,10 @@ def read_tests(path: Path) -> TestFile:
         ) from error
     except UnicodeDecodeError as error:
         raise UsageProblem(f"The tests {path} are not UTF-8 text (byte {error.start}).") from error
-    return tests_from_text(source, path.name)
+    return parse_tests(source, path.name)
 
 
-def tests_from_text(source: str, name: str = "tests") -> TestFile:
+def parse_tests(source: str, name: str = "tests") -> TestFile:
     """Examine tests that are at hand as text.
 
     Raises:

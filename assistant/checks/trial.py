@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -59,23 +60,31 @@ class Observed:
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     ended: str = "exit"
-    """`report`, `exit`, `wall`, `output` or `protocol`."""
+    """`report`, `exit`, `wall`, `output`, `protocol` or `stopped`."""
     returncode: int | None = None
     elapsed_s: float = 0.0
     problem: str = ""
     """Why there was no run at all."""
 
 
-def run_tests(code: str, tests: TestFile, limits: Limits | None = None) -> tuple[Outcome, str]:
-    """Run `tests` against `code` and say what came of it, with one line for the user."""
+def run_tests(
+    code: str,
+    tests: TestFile,
+    limits: Limits | None = None,
+    stop: threading.Event | None = None,
+) -> tuple[Outcome, str]:
+    """Run `tests` against `code` and say what came of it, with one line for the user.
+
+    Setting `stop` from another thread ends the run within a tenth of a second.
+    """
     limits = limits or Limits()
     if sys.platform == "win32":
         return Outcome.NOT_CHECKED, "tests are run on Linux and macOS only so far"
-    observed = observe(code, tests, limits)
+    observed = observe(code, tests, limits, stop or threading.Event())
     return judge(observed, tests, limits)
 
 
-def observe(code: str, tests: TestFile, limits: Limits) -> Observed:
+def observe(code: str, tests: TestFile, limits: Limits, stop: threading.Event) -> Observed:
     """Start the worker, collect what it reports, and leave no process of its group behind."""
     nonce = secrets.token_hex(16)
     own = asdict(limits) | {"processes": limits.processes + _own_processes()}
@@ -93,7 +102,7 @@ def observe(code: str, tests: TestFile, limits: Limits) -> Observed:
         prefix="assistant-check-", ignore_cleanup_errors=True
     ) as folder:
         try:
-            return _Watch(folder, request, nonce, limits).run()
+            return _Watch(folder, request, nonce, limits).run(stop)
         except OSError as error:  # no process, no descriptor: nothing of the code's doing
             return Observed(problem=f"the checking process can not be started: {error}")
 
@@ -144,11 +153,11 @@ class _Watch:
             os.close(request_read)
             os.close(result_write)
 
-    def run(self) -> Observed:
+    def run(self, stop: threading.Event) -> Observed:
         """Watch until the worker has reported or ended or overstepped, then kill its group."""
         try:
             self._register()
-            self._loop()
+            self._loop(stop)
         finally:
             self._end()
         self.seen.elapsed_s = time.monotonic() - self.started
@@ -162,7 +171,7 @@ class _Watch:
         self.selector.register(self.result_fd, selectors.EVENT_READ, self._receive)
         self.selector.register(self.process.stdout, selectors.EVENT_READ, self._drain)
 
-    def _loop(self) -> None:
+    def _loop(self, stop: threading.Event) -> None:
         deadline = self.started + self.limits.wall_s
         done = False
         while not done:
@@ -170,7 +179,10 @@ class _Watch:
             if left <= 0:
                 self.seen.ended = "wall"
                 return
-            for key, _ in self.selector.select(min(left, 0.5)):
+            if stop.is_set():
+                self.seen.ended = "stopped"
+                return
+            for key, _ in self.selector.select(min(left, 0.1)):
                 # Each handler says whether the run is over.
                 done = key.data() or done
 
@@ -251,8 +263,10 @@ def _message(line: bytes, nonce: str) -> dict[str, Any] | None:
 def judge(seen: Observed, tests: TestFile, limits: Limits) -> tuple[Outcome, str]:
     """The verdict on what was observed; nothing runs here."""
     setup = seen.problem or next((m["problem"] for m in seen.messages if "problem" in m), "")
-    if setup or (not seen.messages and seen.ended != "protocol"):
+    if setup or (not seen.messages and seen.ended not in ("protocol", "stopped")):
         return Outcome.SANDBOX_UNAVAILABLE, setup or "the checking process did not start"
+    if seen.ended == "stopped":
+        return Outcome.NOT_CHECKED, "the check was cancelled"
     if seen.ended == "protocol":
         return Outcome.PROTOCOL_VIOLATION, "bytes on the result channel that are no report"
     if seen.ended == "output":

@@ -1,0 +1,158 @@
+"""`assistant ask`: a request in, reasoning on stderr, checked code on stdout."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.errors import AssistantError, RequestProblem, UsageProblem
+
+if TYPE_CHECKING:
+    from assistant.answer import AnswerOptions
+    from assistant.cli.showing import Showing
+    from assistant.config import Resolved
+    from assistant.tasks import Task
+
+_EPILOG = """\
+exit codes: 0 code produced and no check failed, 3 code produced and a check failed,
+1 error, 2 wrong usage, 130 interrupted.
+
+examples:
+  assistant ask 'a function `median(values)` that returns the median' > median.py
+  assistant ask --tests test_median.py 'a function `median(values)` ...'
+  echo 'reverse the words of a text' | assistant ask - --json
+"""
+
+# A request is prose and perhaps some code; whatever is larger is a file by mistake.
+_MAX_REQUEST_BYTES = 4 << 20
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser(
+        "ask",
+        help="answer a request with reasoning (stderr) and checked code (stdout)",
+        description="Answer a request: reasoning and progress on stderr, the code on stdout.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "text", nargs="*", metavar="TEXT", help="the request; - or nothing: read it from stdin"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a line on stdout, an event each"
+    )
+    parser.add_argument(
+        "--stream", action="store_true", help="print the code as it comes, before its verdict"
+    )
+    parser.add_argument("--model", metavar="M", help="the model to ask, for this request only")
+    parser.add_argument(
+        "--tests",
+        type=Path,
+        metavar="FILE",
+        help="run the code against FILE: plain asserts or test_* functions. The code runs with "
+        "limits on time and memory, but not in a sandbox",
+    )
+    parser.add_argument("--no-verify", action="store_true", help="check nothing")
+    parser.add_argument(
+        "--max-tokens", type=int, metavar="N", help="longest answer, reasoning and code together"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Answer the request of the command line."""
+    from assistant.cli.showing import JsonLines, People
+
+    showing: Showing = JsonLines() if args.json else People(stream=args.stream)
+    try:
+        _check_usage(args)
+        task, options, resolved = _prepare(args)
+        return asyncio.run(_answer(task, options, resolved, showing))
+    except AssistantError as error:
+        showing.failed(str(error))
+        raise
+    except KeyboardInterrupt:
+        showing.failed("Interrupted.")
+        raise
+
+
+def _check_usage(args: argparse.Namespace) -> None:
+    if args.json and args.stream:
+        raise UsageProblem(
+            "--json and --stream exclude each other.",
+            hint="--json streams already: every piece of code is an event when it comes.",
+        )
+    if args.tests is not None and args.no_verify:
+        raise UsageProblem("--tests and --no-verify exclude each other.", hint="Drop one of them.")
+    if args.max_tokens is not None and args.max_tokens < 1:
+        raise UsageProblem(f"--max-tokens must be 1 or more, not {args.max_tokens}.")
+
+
+def _prepare(args: argparse.Namespace) -> tuple[Task, AnswerOptions, Resolved]:
+    """Everything that can be wrong before the engine is needed is found here."""
+    from assistant import config
+    from assistant.answer import AnswerOptions
+    from assistant.checks import read_tests
+    from assistant.tasks import Task
+
+    task = Task(_request(args.text))
+    resolved = config.load({"model": args.model, "ask.max_tokens": args.max_tokens})
+    options = AnswerOptions(
+        max_tokens=resolved.settings.ask.max_tokens,
+        model=resolved.settings.model or None,
+        verify=not args.no_verify,
+        tests=read_tests(args.tests) if args.tests is not None else None,
+    )
+    return task, options, resolved
+
+
+def _request(words: list[str]) -> str:
+    if words and words != ["-"]:
+        text = " ".join(words)
+    elif not words and sys.stdin.isatty():
+        raise UsageProblem(
+            "No request was given.",
+            hint='Write it after the command: assistant ask "reverse the words of a text"',
+        )
+    else:
+        text = _from_stdin()
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise RequestProblem(
+            f"The request is not UTF-8 text (at character {error.start + 1})."
+        ) from error
+    return text
+
+
+def _from_stdin() -> str:
+    body = sys.stdin.buffer.read(_MAX_REQUEST_BYTES + 1)
+    if len(body) > _MAX_REQUEST_BYTES:
+        raise RequestProblem("The request on stdin is larger than 4 MiB, more than any context.")
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RequestProblem(
+            f"The request on stdin is not UTF-8 text (at byte {error.start + 1}).",
+            hint="Convert it first, for example with iconv.",
+        ) from error
+
+
+async def _answer(task: Task, options: AnswerOptions, resolved: Resolved, showing: Showing) -> int:
+    from assistant.answer import answer
+    from assistant.connecting import open_connection
+
+    showing.connecting()
+    connection = await open_connection(resolved)
+    try:
+        async with aclosing(answer(task, connection, options)) as events:
+            async for event in events:
+                showing.event(event)
+    finally:
+        await connection.aclose()
+    return showing.exit_code()

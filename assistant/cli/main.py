@@ -1,0 +1,141 @@
+"""The `assistant` command: chooses the command, and is the one place that prints errors.
+
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 a check failed, 130 interrupted with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import NoReturn
+
+from assistant import __version__
+from assistant.cli import terminal
+from assistant.errors import AssistantError, UsageProblem
+
+COMMANDS = ("ask", "tui", "serve", "status", "stop", "models", "lsp", "train", "doctor")
+INTERRUPTED = 130
+_EPILOG = """\
+Without a command: the terminal interface on a terminal, otherwise this text.
+`assistant COMMAND --help` says more. If something does not work: `assistant doctor`.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors look like all other errors."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageProblem(_sentence(message), hint=f"See `{self.prog} --help`.")
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "?", "!")) else text + "."
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = _Parser(
+        prog="assistant",
+        description="Code with its reasoning, from a model on this machine, checked first.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"assistant {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks and debug messages")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    for name in COMMANDS:
+        module = importlib.import_module(f"assistant.cli.{name}")
+        _add(module, subparsers)
+    return parser
+
+
+def _add(module: ModuleType, subparsers: argparse._SubParsersAction[_Parser]) -> None:
+    before = set(subparsers.choices)
+    module.add_parser(subparsers)
+    for name in set(subparsers.choices) - before:
+        parser = subparsers.choices[name]
+        parser.set_defaults(run=module.run)
+        # SUPPRESS: without it, `assistant --debug ask` would be switched off again.
+        parser.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    terminal.prepare_streams()
+    # What the parser has not read yet decides, too: an error may come from the parser itself.
+    debug = "--debug" in arguments
+    try:
+        if debug:
+            import logging
+
+            logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+        return _dispatch(arguments)
+    except AssistantError as error:
+        print_error(error, debug=debug)
+        return error.exit_code
+    except KeyboardInterrupt:
+        terminal.say("Interrupted.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + getattr(signal, "SIGPIPE", 13)
+    except Exception as error:
+        if debug:
+            raise
+        terminal.say(f"Unexpected {type(error).__name__}: {error}. This is a bug.")
+        terminal.say("Run the same command with --debug for the traceback.")
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    try:
+        parser = build_parser()
+        args = parser.parse_args(arguments)
+        run: Callable[[argparse.Namespace], int]
+        if args.command is not None:
+            run = args.run
+        elif sys.stdin.isatty() and sys.stdout.isatty():
+            run = importlib.import_module("assistant.cli.tui").run
+        else:
+            parser.print_help()
+            run = _nothing
+        code = run(args)
+        sys.stdout.flush()
+        return code
+    except SystemExit as leaving:  # argparse after --help and --version
+        sys.stdout.flush()
+        return leaving.code if isinstance(leaving.code, int) else 0
+
+
+def _nothing(args: argparse.Namespace) -> int:
+    return 0
+
+
+def print_error(error: AssistantError, *, debug: bool = False) -> None:
+    """Say on stderr what went wrong and what to do; the traceback only with --debug."""
+    if debug:
+        traceback.print_exception(error, file=sys.stderr)
+        return
+    terminal.say(f"{terminal.bold('Error:')} {error.message}")
+    if error.hint:
+        terminal.say(error.hint)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

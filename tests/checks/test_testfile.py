@@ -1,0 +1,58 @@
+"""Tests that can not test anything are refused before a model is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from assistant.checks import read_tests
+from assistant.checks.testfile import parse_tests
+from assistant.errors import UsageProblem
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("", "no assert"),
+        ("print(1)\ndef helper(): return 1", "no assert"),
+        ("assert (1", "not Python"),
+        ("class TestIt:\n    def test_a(self): assert True", "class TestIt"),
+        ("def test_a(tmp_path): assert tmp_path", "test_a in the tests"),
+        ("def test_a(*, mode): assert mode", "takes arguments"),
+    ],
+)
+def test_useless_tests_are_refused(source: str, reason: str):
+    with pytest.raises(UsageProblem, match=reason):
+        parse_tests(source)
+
+
+def test_functions_to_call_are_found_and_helpers_are_not():
+    tests = parse_tests("def test_a(x=1): ...\nasync def test_b(): ...\ndef helper(): ...")
+
+    assert tests.functions == ("test_a", "test_b")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: None, "No such file"),
+        (lambda path: path.mkdir(), "Is a directory"),
+        (lambda path: path.write_bytes(b"assert '\xff'"), "not UTF-8"),
+        (lambda path: path.write_bytes(b"#" * (2 << 20)), "larger than 1 MiB"),
+    ],
+)
+def test_a_file_that_can_not_be_read_is_named(tmp_path: Path, make, reason: str):
+    path = tmp_path / "test_it.py"
+    make(path)
+
+    with pytest.raises(UsageProblem, match=reason) as caught:
+        read_tests(path)
+    assert str(path) in caught.value.message
+
+
+def test_a_byte_order_mark_is_no_part_of_the_tests(tmp_path: Path):
+    path = tmp_path / "test_it.py"
+    path.write_bytes(b"\xef\xbb\xbfassert True\n")
+
+    assert read_tests(path).source == "assert True\n"

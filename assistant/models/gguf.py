@@ -11,6 +11,7 @@ Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
+import collections
 import mmap
 import struct
 from dataclasses import dataclass, field
@@ -42,6 +43,12 @@ BLOCKS: dict[int, tuple[int, int]] = {
     21: (256, 110), 22: (256, 82), 23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8),
     28: (1, 8), 29: (256, 56), 30: (1, 2), 34: (256, 54), 35: (256, 66), 39: (32, 17),
     40: (64, 36), 41: (128, 18),
+}  # fmt: skip
+
+
+TYPE_NAMES = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 10: "Q2_K",
+    11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 30: "BF16", 39: "MXFP4",
 }  # fmt: skip
 
 
@@ -103,6 +110,12 @@ class Header:
                 count *= size
             total += count
         return total
+
+    @property
+    def tensor_types(self) -> tuple[str, ...]:
+        """Names of the weights' types, the one with most tensors first."""
+        counts = collections.Counter(tensor.type for tensor in self.tensors)
+        return tuple(TYPE_NAMES.get(kind, f"type {kind}") for kind, _ in counts.most_common())
 
     def text(self, key: str) -> str | None:
         """A string of the metadata, or None."""

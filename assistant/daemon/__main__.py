@@ -1,0 +1,45 @@
+"""`python -m assistant.daemon`: how clients start the daemon, with the lock handed over."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from assistant.daemon.lifecycle import Options, run, take_lock
+from assistant.engine.types import EngineSettings
+from assistant.errors import AssistantError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the daemon; the exit status."""
+    parser = argparse.ArgumentParser(prog="assistant.daemon", description=__doc__)
+    parser.add_argument("--model-path", type=Path, required=True)
+    parser.add_argument("--model-name", required=True)
+    parser.add_argument("--idle-seconds", type=float, default=1800.0)
+    parser.add_argument("--context-length", type=int)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--started-by", default="")
+    parser.add_argument("--lock-fd", type=int, help="the held lock, inherited from the starter")
+    given = parser.parse_args(arguments)
+    options = Options(
+        model_path=given.model_path,
+        model_name=given.model_name,
+        idle_seconds=given.idle_seconds,
+        engine=EngineSettings(context_length=given.context_length, threads=given.threads),
+        started_by=given.started_by,
+    )
+    try:
+        lock = take_lock() if given.lock_fd is None else given.lock_fd
+        if lock is None:
+            print("Another daemon runs already.")
+            return 1
+        return run(options, lock)
+    except AssistantError as error:
+        logging.getLogger(__name__).critical("%s", error)
+        print(error)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,226 @@
+"""The life of the daemon: lock, socket, log, what ends it.
+
+The lock is held for life. Whoever holds it may remove a socket that lies around: its owner is
+dead. The socket is bound here, with a umask, and handed to the server as it is; the server's
+own way would open it to every user of the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import logging.handlers
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from assistant import __version__, locations
+from assistant.daemon import crashes
+from assistant.daemon.protocol import PROTOCOL
+from assistant.engine.types import EngineSettings
+from assistant.errors import DaemonProblem, StateProblem
+
+HANG_SECONDS = 300.0
+"""A single decode call that takes longer will not end: the daemon ends itself."""
+_TICK = 0.25
+_FAILED_LINGER = 10.0
+_STOP_SECONDS = 10.0
+_LOG_BYTES = 1_000_000
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a daemon is started."""
+
+    model_path: Path
+    model_name: str
+    idle_seconds: float = 1800.0
+    """Seconds without a request until it ends; 0: never."""
+    engine: EngineSettings = EngineSettings()
+    started_by: str = ""
+    foreground: bool = False
+
+
+def take_lock() -> int | None:
+    """The lock as an open file descriptor, or None when another process holds it.
+
+    Raises:
+        StateProblem: the folder or the file can not be made.
+    """
+    path = locations.lock_path()
+    locations.ensure_private_dir(path.parent)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StateProblem(
+            f"{path} can not be opened: {error.strerror or error}.",
+            hint="Make its folder writable, or set ASSISTANT_HOME to a folder that is.",
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def run(options: Options, lock: int) -> int:
+    """Serve until told to stop, idle for long, or unable to load the model.
+
+    Args:
+        options: how.
+        lock: the held lock's descriptor; it is released when this process ends.
+
+    Returns:
+        The exit status.
+    """
+    _start_log(options.foreground)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Decoding holds no Python lock; the default of 5 ms would let busy Python code delay it.
+    sys.setswitchinterval(0.0005)
+    log.info("daemon %s of version %s starts for %s", os.getpid(), __version__, options.model_path)
+    with _bound_socket() as listener, _info_file():
+        return asyncio.run(_serve(options, listener))
+
+
+async def _serve(options: Options, listener: socket.socket) -> int:
+    import uvicorn
+
+    from assistant.daemon.server import Service, build_app
+    from assistant.daemon.worker import Phase, Worker
+    from assistant.engine.engine import Engine
+
+    worker = Worker(lambda: Engine(options.model_path, options.engine), crashes.forget)
+    service = Service(
+        worker=worker,
+        model_name=options.model_name,
+        model_path=options.model_path,
+        stop=lambda: stop(),
+        started_by=options.started_by,
+    )
+
+    class Server(uvicorn.Server):
+        """Ends running answers on a signal, instead of waiting for them."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            log.info("%s received", signal.Signals(sig).name)
+            stop()
+
+    config = uvicorn.Config(
+        build_app(service),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+        http="h11",
+        ws="none",
+    )
+    server = Server(config)
+
+    def stop() -> None:
+        # The path goes first: who comes now finds no socket, and waits for the lock.
+        service.stopping = server.should_exit = True
+        locations.socket_path().unlink(missing_ok=True)
+        for job in list(service.jobs.values()):
+            worker.cancel(job)
+
+    async def watch() -> None:
+        """Decides once in a while whether to end."""
+        while not server.should_exit:
+            await asyncio.sleep(_TICK)
+            now = time.monotonic()
+            age = now - service.started
+            idle = now - service.last_use
+            if worker.phase is Phase.FAILED and (service.failure_told or age > _FAILED_LINGER):
+                log.info("ends: the model could not be loaded")
+                stop()
+            elif 0 < options.idle_seconds < idle and not service.busy:
+                log.info("ends: idle for %.0f seconds", idle)
+                stop()
+            elif worker.running and now - worker.heartbeat > HANG_SECONDS:
+                log.critical("ends: the engine shows no sign of life")
+                os._exit(70)
+
+    worker.start()
+    watcher = asyncio.create_task(watch())
+    await server.serve(sockets=[listener])
+    stop()
+    watcher.cancel()
+    if not await asyncio.to_thread(worker.stop, _STOP_SECONDS):
+        log.warning("the engine did not end in time")
+    log.info("daemon %s ends", os.getpid())
+    return 1 if worker.phase is Phase.FAILED else 0
+
+
+@contextlib.contextmanager
+def _bound_socket() -> Iterator[socket.socket]:
+    path = locations.socket_path()
+    locations.ensure_private_dir(path.parent)
+    if len(os.fsencode(path)) > locations.MAX_SOCKET_PATH_BYTES:
+        raise DaemonProblem(
+            f"The socket's path {path} is longer than {locations.MAX_SOCKET_PATH_BYTES} bytes, "
+            "which unix sockets do not allow.",
+            hint="Set ASSISTANT_HOME or TMPDIR to a shorter folder.",
+        )
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    previous = os.umask(0o077)
+    try:
+        listener.bind(os.fspath(path))
+    except OSError as error:
+        listener.close()
+        raise StateProblem(f"The socket {path} can not be made: {error}.") from error
+    finally:
+        os.umask(previous)
+    listener.listen(128)
+    listener.setblocking(False)
+    try:
+        yield listener
+    finally:
+        path.unlink(missing_ok=True)
+        listener.close()
+
+
+@contextlib.contextmanager
+def _info_file() -> Iterator[None]:
+    """Tells who runs; one that is left behind tells that its writer died."""
+    path = locations.daemon_info_path()
+    partial = path.with_suffix(".partial")
+    body = {"pid": os.getpid(), "version": __version__, "protocol": PROTOCOL}
+    partial.write_text(json.dumps(body))
+    os.replace(partial, path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _start_log(foreground: bool) -> None:
+    """Log to the daemon's file, and to stderr too in the foreground."""
+    path = locations.log_path("daemon")
+    locations.ensure_private_dir(path.parent)
+    handlers: list[logging.Handler] = [
+        logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1)
+    ]
+    if foreground:
+        handlers.append(logging.StreamHandler())
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        handlers=handlers,
+        force=True,
+    )
+    path.chmod(0o600)

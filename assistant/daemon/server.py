@@ -1,0 +1,407 @@
+"""The routes of the daemon. Light work only: all decoding happens in the worker's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
+
+from assistant import __version__
+from assistant.daemon import protocol
+from assistant.daemon.worker import Job, Outbox, Phase, Worker
+from assistant.engine.types import Finished, PromptProgress, Text
+from assistant.errors import (
+    AssistantError,
+    DaemonProblem,
+    EngineProblem,
+    ModelProblem,
+    RequestProblem,
+)
+
+PING_SECONDS = 5.0
+_REQUEST_ID = "x-request-id"
+_MAX_ID = 128
+
+
+@dataclass
+class Service:
+    """What the routes share."""
+
+    worker: Worker
+    model_name: str
+    model_path: Path
+    stop: Callable[[], None]
+    """Ends the daemon; returns at once."""
+    started_by: str = ""
+    started: float = field(default_factory=time.monotonic)
+    last_use: float = field(default_factory=time.monotonic)
+    failure_told: bool = False
+    """A client has read why the model could not be loaded."""
+    stopping: bool = False
+    jobs: dict[str, Job] = field(default_factory=dict)
+
+    @property
+    def busy(self) -> bool:
+        """True while there is a request in work or waiting."""
+        return bool(self.jobs)
+
+    def model(self) -> dict[str, Any]:
+        """The loaded model, as `/v1/models` and `/status` tell it."""
+        facts = self.worker.engine.facts
+        kind = None
+        if facts.format_name:
+            kind = {"name": facts.format_name, "version": facts.format_version}
+        return {
+            "id": self.model_name,
+            "object": "model",
+            "path": str(self.model_path),
+            "format": kind,
+            "fim": facts.fim,
+            "context_length": facts.context_length,
+            "roles": [*(["generate"] if facts.chat else []), *(["inline"] if facts.fim else [])],
+        }
+
+
+def build_app(service: Service) -> Starlette:
+    """The ASGI application."""
+    app = Starlette(
+        routes=[
+            Route("/health", health),
+            Route("/version", version),
+            Route("/status", status),
+            Route("/v1/models", models),
+            Route("/v1/chat/completions", chat, methods=["POST"]),
+            Route("/v1/completions", completion, methods=["POST"]),
+            Route("/v1/requests/{id}", cancel, methods=["DELETE"]),
+            Route("/shutdown", shutdown, methods=["POST"]),
+        ],
+        exception_handlers={AssistantError: _problem, _Refused: _refusal, ClientDisconnect: _gone},
+    )
+    app.state.service = service
+    return app
+
+
+async def health(request: Request) -> Response:
+    """Whether the model is loaded; answered at once, also while it is being loaded."""
+    service = _service(request)
+    worker = service.worker
+    body: dict[str, Any] = {"status": worker.phase.value, "detail": ""}
+    if worker.failure is not None:
+        service.failure_told = True
+        body |= {"detail": str(worker.failure)}
+        body |= protocol.error_body(worker.failure, 503)
+    return JSONResponse(body)
+
+
+async def version(_: Request) -> Response:
+    """Who answers, and in which protocol."""
+    return JSONResponse(
+        {"name": "assistant", "version": __version__, "protocol": protocol.PROTOCOL}
+    )
+
+
+async def models(request: Request) -> Response:
+    """The loaded model."""
+    service = _ready(request)
+    return JSONResponse({"object": "list", "data": [service.model()]})
+
+
+async def status(request: Request) -> Response:
+    """What the daemon is doing."""
+    service = _service(request)
+    worker = service.worker
+    model: dict[str, Any] = {"id": service.model_name, "path": str(service.model_path)}
+    if worker.phase is Phase.OK:
+        model = service.model() | {"memory_bytes": worker.engine.facts.memory_bytes}
+    return JSONResponse(
+        {
+            "pid": os.getpid(),
+            "version": __version__,
+            "protocol": protocol.PROTOCOL,
+            "uptime_s": round(time.monotonic() - service.started, 3),
+            "phase": worker.phase.value,
+            "model": model,
+            "memory_bytes": _peak_memory(),
+            "queue": {"running": worker.running, "waiting": worker.waiting},
+            "requests_served": worker.served,
+            "started_by": service.started_by,
+        }
+    )
+
+
+async def shutdown(request: Request) -> Response:
+    """End the daemon; with `?when=idle` only if it has nothing to do."""
+    service = _service(request)
+    if request.query_params.get("when") == "idle" and service.busy:
+        return JSONResponse({"status": "busy"}, status_code=409)
+    service.stop()
+    return JSONResponse({"status": "stopping", "pid": os.getpid()})
+
+
+async def cancel(request: Request) -> Response:
+    """Cancel a request by its id."""
+    service = _service(request)
+    job = service.jobs.get(request.path_params["id"])
+    if job is None:
+        raise _Refused(
+            404, RequestProblem(f"There is no request {request.path_params['id']!r} any more.")
+        )
+    service.worker.cancel(job)
+    return JSONResponse({"status": "cancelled"})
+
+
+async def chat(request: Request) -> Response:
+    """Answer a chat."""
+    service = _ready(request)
+    asked = protocol.parse_chat(await _body(request))
+    common = asked.common
+    engine = service.worker.engine
+    # In a thread: a long source file takes milliseconds to render and tokenise.
+    prepared = await asyncio.to_thread(
+        engine.prepare_chat, asked.messages, common.sampling, common.limits
+    )
+    return await _answer(request, common, _job(request, prepared), chat=True)
+
+
+async def completion(request: Request) -> Response:
+    """Continue a raw prompt, or fill in the middle when there is a suffix."""
+    service = _ready(request)
+    asked = protocol.parse_text(await _body(request))
+    common = asked.common
+    engine = service.worker.engine
+    if asked.suffix is None:
+        prepared = await asyncio.to_thread(
+            engine.prepare_raw, asked.prompt, common.sampling, common.limits
+        )
+    else:
+        prepared = await asyncio.to_thread(
+            engine.prepare_fill, asked.prompt, asked.suffix, common.sampling, common.limits
+        )
+    return await _answer(request, common, _job(request, prepared), chat=False)
+
+
+class _Refused(Exception):
+    """An error with the HTTP status that goes with it."""
+
+    def __init__(self, status: int, error: AssistantError) -> None:
+        super().__init__(str(error))
+        self.status = status
+        self.error = error
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _ready(request: Request) -> Service:
+    service = _service(request)
+    worker = service.worker
+    service.last_use = time.monotonic()
+    if service.stopping:
+        raise _Refused(503, DaemonProblem("The engine daemon is stopping."))
+    if worker.phase is Phase.FAILED and worker.failure is not None:
+        raise _Refused(503, worker.failure)
+    if worker.phase is not Phase.OK:
+        raise _Refused(503, EngineProblem("The model is still being loaded; ask /health."))
+    return service
+
+
+async def _body(request: Request) -> bytes:
+    """The body, refused as soon as it is known to be too long."""
+    limit = protocol.MAX_BODY_BYTES
+    too_long = _Refused(
+        413,
+        RequestProblem(
+            f"The request is larger than {limit // 2**20} MiB.", hint="Send less context."
+        ),
+    )
+    if int(request.headers.get("content-length") or 0) > limit:
+        raise too_long
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > limit:
+            raise too_long
+    return bytes(data)
+
+
+def _job(request: Request, prepared: Any) -> Job:
+    service = _service(request)
+    given = request.headers.get(_REQUEST_ID, "")
+    if len(given) > _MAX_ID or given in service.jobs:
+        raise RequestProblem(
+            f"The {_REQUEST_ID} {given[:40]!r} is in use by another request, or too long."
+        )
+    return Job(given or uuid.uuid4().hex, prepared, Outbox(asyncio.get_running_loop()))
+
+
+async def _answer(
+    request: Request, common: protocol.Request, job: Job, *, chat: bool
+) -> Response:
+    service = _service(request)
+    # Entered before it is queued: a cancel has to find it.
+    service.jobs[job.id] = job
+    if not service.worker.submit(job):
+        del service.jobs[job.id]
+        raise _Refused(
+            429,
+            DaemonProblem(
+                f"{service.worker.waiting} requests are waiting for the engine already.",
+                hint="See who is asking: assistant status",
+            ),
+        )
+    shape = protocol.Shape(job.id, service.model_name, int(time.time()), chat)
+    if common.stream:
+        return _Stream(_events(service, job, shape, common.progress), service, job)
+    return _Whole(service, job, shape)
+
+
+async def _outputs(service: Service, job: Job) -> AsyncIterator[Any]:
+    """Outputs of a job to its end, neighbouring texts joined; None when a ping is due."""
+    while True:
+        try:
+            items = await asyncio.wait_for(job.outbox.take(), PING_SECONDS)
+        except TimeoutError:
+            yield None
+            continue
+        text = ""
+        for item in items:
+            if isinstance(item, Text):
+                text += item.text
+                continue
+            if text:
+                yield text
+                text = ""
+            yield item
+            if isinstance(item, Finished | AssistantError):
+                return
+        if text:
+            yield text
+
+
+async def _events(
+    service: Service, job: Job, shape: protocol.Shape, progress: bool
+) -> AsyncIterator[str]:
+    yield protocol.event(shape.opening())
+    async for item in _outputs(service, job):
+        match item:
+            case None:
+                yield protocol.PING
+            case str():
+                yield protocol.event(shape.delta(item))
+            case PromptProgress():
+                if progress:
+                    yield protocol.event(shape.progress(item))
+            case Finished():
+                yield protocol.event(shape.last(item))
+            case AssistantError():
+                yield protocol.event(protocol.error_body(item, 500))
+    yield protocol.DONE
+
+
+class _Stream(Response):
+    """Server-sent events; the request is cancelled when the client goes away."""
+
+    def __init__(self, events: AsyncIterator[str], service: Service, job: Job) -> None:
+        super().__init__(media_type="text/event-stream")
+        # A length of 0 would end the answer before it begins.
+        del self.headers["content-length"]
+        self.headers[_REQUEST_ID] = job.id
+        self.headers["cache-control"] = "no-store"
+        self._events = events
+        self._service = service
+        self._job = job
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with _until_gone(self._service, self._job, receive):
+            await send(
+                {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+            )
+            async for text in self._events:
+                await send(_part(text.encode(), more=True))
+            await send(_part(b"", more=False))
+
+
+class _Whole(Response):
+    """The answer in one piece, when it is complete."""
+
+    def __init__(self, service: Service, job: Job, shape: protocol.Shape) -> None:
+        super().__init__(media_type="application/json")
+        self._service = service
+        self._job = job
+        self._shape = shape
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        text, last = "", None
+        async with _until_gone(self._service, self._job, receive):
+            async for item in _outputs(self._service, self._job):
+                if isinstance(item, str):
+                    text += item
+                elif isinstance(item, Finished | AssistantError):
+                    last = item
+        if isinstance(last, AssistantError):
+            response = JSONResponse(protocol.error_body(last, 500), 500)
+        else:
+            assert last is not None
+            response = JSONResponse(self._shape.whole(text, last))
+        response.headers[_REQUEST_ID] = self._job.id
+        await response(scope, receive, send)
+
+
+def _part(body: bytes, *, more: bool) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+@contextlib.asynccontextmanager
+async def _until_gone(service: Service, job: Job, receive: Receive) -> AsyncIterator[None]:
+    """Cancels the job when the client disconnects, and forgets it at the end."""
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        service.worker.cancel(job)
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watcher.cancel()
+        service.worker.cancel(job)
+        service.jobs.pop(job.id, None)
+        service.last_use = time.monotonic()
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AssistantError)
+    status = 400 if isinstance(error, RequestProblem | ModelProblem) else 500
+    return JSONResponse(protocol.error_body(error, status), status)
+
+
+async def _refusal(_: Request, error: Exception) -> Response:
+    assert isinstance(error, _Refused)
+    return JSONResponse(protocol.error_body(error.error, error.status), error.status)
+
+
+async def _gone(_: Request, error: Exception) -> Response:
+    return Response(status_code=499)
+
+
+def _peak_memory() -> int:
+    """The most memory that this process ever had resident, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
 from assistant.answer import AnswerOptions, PromptProgress, answer
 from assistant.client import ChatRequest, Chunk, Connection, Delta
@@ -82,7 +82,8 @@ async def answer_turn(turn: Turn, link: EngineLink, options: AnswerOptions) -> N
 
 async def _stream(turn: Turn, connection: Metered, options: AnswerOptions) -> None:
     began = time.monotonic()
-    async with aclosing(answer(Task(turn.question), connection, options)) as events:
+    events_of = answer(Task(turn.question), cast("Connection", connection), options)
+    async with aclosing(events_of) as events:
         async for event in events:
             if turn.phase is Phase.STOPPED:
                 return

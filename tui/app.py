@@ -22,6 +22,7 @@ from tui.clipboard import copy_locally, local_command
 from tui.engine_link import Connect, EngineLink
 from tui.messages import PromptSubmitted
 from tui.turn import Phase, Turn
+from tui.widgets.code_pane import count_lines
 from tui.widgets.help import HelpScreen
 from tui.widgets.hints import ARMED_QUIT, ARMED_STOP, BUSY, IDLE, Hints
 from tui.widgets.prompt import Prompt
@@ -249,12 +250,11 @@ class AssistantApp(App[int]):
             return
         code = turn.shown.code
         self._copy(code)
-        lines = len(code.splitlines())
         verdict = turn.shown.verdict
         known = verdict.outcome.value if verdict is not None else "UNCHECKED"
         if not turn.phase.over and turn.phase is not Phase.CHECKING:
             known += ", still being written"
-        self.notify(f"Copied {lines} lines ({known}).", markup=False)
+        self.notify(f"Copied {count_lines(len(code.splitlines()))} ({known}).", markup=False)
 
     def _copy(self, text: str) -> None:
         self.copy_to_clipboard(text)
@@ -264,6 +264,6 @@ class AssistantApp(App[int]):
 
 def main() -> int:
     """Run the terminal interface on the engine that the settings name; the exit code."""
-    from tui.launch import app_from_settings
+    from tui.launch import run
 
-    return app_from_settings().run() or 0
+    return run()

@@ -12,8 +12,6 @@ from tui.text import displayable
 from tui.turn import Phase, Turn
 from tui.widgets.code_view import CodeView
 
-_MARKS = {Outcome.PASS: "\u2713", Outcome.PARSED: "\u2713"}
-
 
 class CodePane(Vertical):
     """Code that says "unchecked" until its verdict is there, and the verdict afterwards."""
@@ -21,9 +19,11 @@ class CodePane(Vertical):
     DEFAULT_CSS = """
     CodePane { height: auto; display: none; border-left: outer $warning; padding: 0 0 0 1; }
     CodePane.-some { display: block; }
+    CodePane.-checked { border-left: outer $primary; }
     CodePane.-good { border-left: outer $success; }
     CodePane.-bad { border-left: outer $error; }
     CodePane .header { height: 1; text-style: bold; color: $text-warning; }
+    CodePane.-checked .header { color: $text-primary; }
     CodePane.-good .header { color: $text-success; }
     CodePane.-bad .header { color: $text-error; }
     CodePane .detail { display: none; color: $text-muted; }
@@ -65,10 +65,10 @@ class CodePane(Vertical):
         lines = self._highlighter.update(candidate.code, final=settled)
         self.view.show(lines)
         verdict = candidate.verdict
-        # "not checked" and "sandbox unavailable" are neither praise nor blame.
-        self.set_class(verdict is not None and verdict.outcome in _MARKS, "-good")
+        self.set_class(verdict is not None, "-checked")
+        self.set_class(verdict is not None and verdict.outcome is Outcome.PASS, "-good")
         self.set_class(verdict is not None and verdict.outcome.failed, "-bad")
-        header = f"{turn.language} \u00b7 {len(lines)} lines \u00b7 {verdict_text(turn)}"
+        header = f"{turn.language} \u00b7 {count_lines(len(lines))} \u00b7 {verdict_text(turn)}"
         if header != self._header_text:
             self._header_text = header
             self._header.update(header, layout=False)
@@ -95,7 +95,14 @@ def verdict_text(turn: Turn) -> str:
 
 def outcome_text(verdict: Verdict) -> str:
     """The outcome with a mark, and where the code ran if it ran."""
-    mark = _MARKS.get(verdict.outcome, "\u2717" if verdict.outcome.failed else "?")
+    mark = "\u2717 " if verdict.outcome.failed else ""
+    if verdict.outcome is Outcome.PASS:
+        mark = "\u2713 "
     layer = "" if verdict.layer in ("", "none") else f" [{verdict.layer}]"
     words = {Outcome.PARSED: "parsed (nothing more could be checked)"}
-    return f"{mark} {words.get(verdict.outcome, verdict.outcome.value)}{layer}"
+    return f"{mark}{words.get(verdict.outcome, verdict.outcome.value)}{layer}"
+
+
+def count_lines(number: int) -> str:
+    """ "1 line", "2 lines"."""
+    return f"{number} line" if number == 1 else f"{number} lines"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -32,6 +33,7 @@ class HelpScreen(ModalScreen[None]):
         width: 76; max-width: 100%; height: auto; max-height: 100%;
         border: round $primary; padding: 0 1; background: $surface;
     }
+    HelpScreen .title { text-style: bold; color: $text-primary; }
     """
 
     def __init__(self, bindings: Iterable[BindingType]) -> None:
@@ -39,22 +41,19 @@ class HelpScreen(ModalScreen[None]):
         self._bindings_shown = [one for one in bindings if isinstance(one, Binding)]
 
     def compose(self) -> ComposeResult:
-        """Two columns: keys, meaning."""
+        """Keys and their meaning, then what the product does with what you type."""
         with VerticalScroll():
-            yield Static(help_content(self._bindings_shown))
+            yield Static("Keys", classes="title")
+            yield Static(help_table(self._bindings_shown))
+            yield Static(f"\n{ABOUT}", markup=False)
+            yield Static("\nescape closes this", classes="title")
 
 
-def help_content(bindings: Iterable[Binding]) -> Content:
-    """The text of the help screen."""
-    rows = [(binding.key.replace(",", ", "), binding.description) for binding in bindings]
-    width = min(34, max(len(keys) for keys, _ in rows))
-    parts = [Content("Keys").stylize("bold"), Content("")]
-    for keys, meaning in rows:
-        parts.append(Content.assemble((keys.ljust(width), "bold $text-accent"), "  ", meaning))
-    parts += [
-        Content(""),
-        Content("Hold shift while dragging if your terminal is to select text itself."),
-        Content(ABOUT),
-        Content.styled("esc closes this", "dim"),
-    ]
-    return Content("\n").join(parts)
+def help_table(bindings: Iterable[Binding]) -> Table:
+    """The rows of the help screen."""
+    table = Table.grid(padding=(0, 2), expand=True)
+    table.add_column(min_width=12, max_width=26)
+    table.add_column(ratio=1)
+    for binding in bindings:
+        table.add_row(Text(binding.key.replace(",", "  "), "bold"), Text(binding.description))
+    return table

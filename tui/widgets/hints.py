@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from textual.widgets import Static
 
-IDLE = "enter send  ctrl+j newline  ctrl+t reasoning  ctrl+y copy  f1 help  ctrl+q quit"
-BUSY = "esc esc stop  ctrl+t reasoning  ctrl+y copy  f1 help  ctrl+q quit"
+IDLE = "enter send  ctrl+j newline  ctrl+t thinking  ctrl+y copy  f1 help  ctrl+q quit"
+BUSY = "esc esc stop  ctrl+t thinking  ctrl+y copy  f1 help  ctrl+q quit"
 ARMED_STOP = "esc again to stop"
 ARMED_QUIT = "ctrl+c again to quit"
 

@@ -18,9 +18,9 @@ class Prompt(TextArea):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "submit", "Send the prompt", priority=True),
         Binding(
-            "ctrl+j,shift+enter,alt+enter",
+            "ctrl+j,alt+enter,shift+enter",
             "newline",
-            "New line (shift+enter where the terminal tells it apart)",
+            "New line (many terminals send shift+enter as enter)",
             priority=True,
         ),
         Binding("up", "recall(-1)", "In the first line: the prompt before"),

@@ -7,7 +7,7 @@ from textual.widgets import Static
 from tui.text import displayable, shorten
 from tui.turn import Phase, Turn
 
-MODEL_WIDTH = 18
+MODEL_WIDTH = 16
 PHASE_WIDTH = 22  # "evaluating prompt 100%"
 
 
@@ -43,7 +43,7 @@ class StatusLine(Static):
 
 
 def status_text(model: str, phase: Phase, turn: Turn | None) -> str:
-    """The status line; a value that is not known yet is a dash, so that nothing moves."""
+    """The status line, 77 cells; a value that is not known yet is a dash, so that nothing moves."""
     percent = None if turn is None else turn.prompt_percent
     doing = phase.value
     if phase is Phase.EVALUATING and percent is not None:

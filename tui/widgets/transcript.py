@@ -19,7 +19,9 @@ class Transcript(VerticalScroll, can_focus=False):
     """
 
     DEFAULT_CSS = """
-    Transcript { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
+    Transcript {
+        height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; align-vertical: bottom;
+    }
     Transcript .notice { color: $text-muted; margin: 0 0 1 0; }
     Transcript .notice.-failed { color: $text-error; }
     """

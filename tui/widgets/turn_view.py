@@ -62,7 +62,8 @@ class TurnView(Vertical):
 
 def question_content(question: str) -> Content:
     """A question as it stands above its answer."""
-    return Content.assemble(("\u276f ", "bold $text-accent"), (displayable(question), "bold"))
+    text = displayable(question).strip().replace("\n", "\n  ")
+    return Content.assemble(("\u276f ", "bold $text-accent"), (text, "bold"))
 
 
 def note_text(turn: Turn) -> str:

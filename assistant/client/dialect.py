@@ -1,0 +1,130 @@
+"""The JSON of requests, chunks and errors: our daemon's and other servers' alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from assistant import errors
+from assistant.client.types import (
+    ChatRequest,
+    Chunk,
+    Delta,
+    FillRequest,
+    Finished,
+    ModelInfo,
+    Progress,
+)
+
+# vLLM and OpenRouter say `reasoning`, llama-server and DeepSeek `reasoning_content`.
+_REASONING_FIELDS = ("reasoning_content", "reasoning")
+
+
+def chat_body(request: ChatRequest, model: str, *, ours: bool) -> dict[str, Any]:
+    """The body of `POST /v1/chat/completions`.
+
+    Args:
+        request: what to ask.
+        model: the server's name of the model; empty: not sent.
+        ours: the server is our daemon, which knows the extensions.
+    """
+    body: dict[str, Any] = {
+        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "stream": True,
+        "temperature": request.temperature,
+    }
+    optional = {
+        "model": model or None,
+        "max_tokens": request.max_tokens,
+        "top_p": request.top_p,
+        "top_k": request.top_k,
+        "seed": request.seed,
+        "stop": list(request.stop) or None,
+    }
+    body |= {name: value for name, value in optional.items() if value is not None}
+    if ours:
+        forced = [{"after": entry.after, "text": entry.text} for entry in request.forced]
+        return body | {"return_progress": True} | ({"forced": forced} if forced else {})
+    return body | {"stream_options": {"include_usage": True}}
+
+
+def fill_body(request: FillRequest) -> dict[str, Any]:
+    """The body of `POST /v1/completions` for fill-in-the-middle."""
+    return {
+        "prompt": request.prefix,
+        "suffix": request.suffix,
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "stop": list(request.stop) or None,
+        "stream": True,
+        "return_progress": True,
+    }
+
+
+def model_info(entry: dict[str, Any]) -> ModelInfo:
+    """One entry of `GET /v1/models`."""
+    kind = entry.get("format") or {}
+    length = entry.get("context_length") or entry.get("max_model_len")
+    return ModelInfo(
+        id=str(entry.get("id", "")),
+        format_name=kind.get("name"),
+        format_version=kind.get("version"),
+        fim=bool(entry.get("fim")),
+        context_length=length if isinstance(length, int) else None,
+    )
+
+
+class ChunkReader:
+    """Turns the JSON objects of a stream into chunks.
+
+    OpenAI's servers send the usage in a chunk of its own after the one with the finish reason,
+    so the `Finished` comes from `close`.
+    """
+
+    def __init__(self) -> None:
+        self._reason: str | None = None
+        self._usage: dict[str, Any] = {}
+        self._timings: dict[str, Any] = {}
+
+    def feed(self, body: dict[str, Any]) -> Iterator[Chunk]:
+        """The chunks in one object of the stream."""
+        if progress := body.get("prompt_progress"):
+            yield Progress(progress["total"], progress["cache"], progress["processed"])
+        self._usage = body.get("usage") or self._usage
+        self._timings = body.get("timings") or self._timings
+        for choice in body.get("choices") or []:
+            delta = choice.get("delta") or {}
+            reasoning = next((delta[name] for name in _REASONING_FIELDS if delta.get(name)), "")
+            if reasoning:
+                yield Delta(reasoning, "reasoning")
+            if text := delta.get("content") or choice.get("text"):
+                yield Delta(text)
+            self._reason = choice.get("finish_reason") or self._reason
+
+    def close(self) -> Finished | None:
+        """The end, or None when the stream broke off before it."""
+        if self._reason is None:
+            return None
+        details = self._usage.get("prompt_tokens_details") or {}
+        return Finished(
+            reason=self._reason,
+            prompt_tokens=self._usage.get("prompt_tokens") or 0,
+            cached_tokens=details.get("cached_tokens") or 0,
+            completion_tokens=self._usage.get("completion_tokens") or 0,
+            prompt_ms=self._timings.get("prompt_ms") or 0.0,
+            predicted_ms=self._timings.get("predicted_ms") or 0.0,
+            tokens_per_second=self._timings.get("predicted_per_second") or 0.0,
+        )
+
+
+def error_of(body: Any, fallback: type[errors.AssistantError]) -> errors.AssistantError | None:
+    """The error in a JSON object, as the class that the daemon raised; None when there is none."""
+    error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(error, str):
+        return fallback(error)
+    if not isinstance(error, dict):
+        return None
+    kind = getattr(errors, str(error.get("type")), None)
+    known = isinstance(kind, type) and issubclass(kind, errors.AssistantError)
+    message = str(error.get("message") or "The server reports an error without a reason.")
+    return (kind if known else fallback)(message, hint=str(error.get("hint") or ""))

@@ -1,0 +1,108 @@
+"""What a client sends and receives, independent of who answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from assistant.engine.types import Forced, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """The user's own engine daemon; started when needed."""
+
+    model: str = ""
+    """Name or path of the model (`assistant.models.store.resolve`); empty: the embedded one.
+    A daemon that holds another model is ended when it is idle, and started with this one."""
+    idle_minutes: float = 15.0
+    """Minutes without a request until a daemon started from here ends; 0: never."""
+    context_length: int | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server that speaks the OpenAI dialect: llama-server, vLLM, Ollama, LM Studio."""
+
+    url: str
+    """With or without a trailing `/v1`."""
+    api_key: str = ""
+    model: str = ""
+    """Empty: the first one that the server lists."""
+
+
+Target = Daemon | Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """The model that answers."""
+
+    id: str
+    format_name: str | None = None
+    """Set when the model was trained in our format; None for all others."""
+    format_version: int | None = None
+    fim: bool = False
+    context_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A question to a model."""
+
+    messages: tuple[Message, ...]
+    """A last message of role `assistant` is the beginning of the answer."""
+    max_tokens: int | None = None
+    temperature: float = 0.0
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    forced: tuple[Forced, ...] = ()
+    """Only the daemon knows these; an endpoint is not sent them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FillRequest:
+    """Fill in between two texts, for inline completion. Only the daemon can."""
+
+    prefix: str
+    suffix: str
+    max_tokens: int = 128
+    temperature: float = 0.0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The next piece of text."""
+
+    text: str
+    channel: str = "content"
+    """`content`, or `reasoning` where the server separates it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How much of the prompt the model has read, in tokens."""
+
+    total: int
+    cached: int
+    processed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of an answer. Numbers that the server does not tell are 0."""
+
+    reason: str
+    """`stop`, `length` or `cancelled`."""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_ms: float = 0.0
+    predicted_ms: float = 0.0
+    tokens_per_second: float = 0.0
+
+
+Chunk = Delta | Progress | Finished

@@ -10,7 +10,10 @@
     wire.py        frames on stdin and stdout
     protocol.py    one response for each request, whatever its parameters
     progress.py    work-done progress of one task, and its cancel button
-    implement.py   the command: task, stream, check, edit
+    names.py       names that the code of a document may use
+    options.py     what an editor may set
+    implement.py   the command: task, stream, check
+    apply.py       its result as one edit of the version that it is for
     actions.py     the code action that offers the command
     server.py      puts the parts together
 """

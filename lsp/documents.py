@@ -8,6 +8,7 @@ split at form feeds and U+2028, and a position past the last line lands one char
 from __future__ import annotations
 
 import itertools
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,9 @@ from lsp.text import Encoding, Place, Text
 
 REMEMBERED_CHANGES = 2000
 """How many edits back a range can be followed; a generation rarely sees more than a hundred."""
+
+KEPT_SNAPSHOTS = 16
+"""Versions that an offer may still come back for, over all documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +118,26 @@ class Documents:
     def __init__(self, encoding: Encoding = "utf-16") -> None:
         self.encoding = encoding
         self._open: dict[str, Document] = {}
+        self._kept: OrderedDict[tuple[str, int], Document] = OrderedDict()
         self._openings = itertools.count(1)
 
     def get(self, uri: str) -> Document | None:
         """The newest snapshot, or None when the document is not open."""
         return self._open.get(uri)
+
+    def keep(self, document: Document) -> None:
+        """Remember a snapshot that something was offered for."""
+        self._kept[document.uri, document.version] = document
+        self._kept.move_to_end((document.uri, document.version))
+        while len(self._kept) > KEPT_SNAPSHOTS:
+            self._kept.popitem(last=False)
+
+    def at(self, uri: str, version: int) -> Document | None:
+        """The snapshot of a version: the newest, or one that was kept."""
+        newest = self.get(uri)
+        if newest is not None and newest.version == version:
+            return newest
+        return self._kept.get((uri, version))
 
     def open(self, item: types.TextDocumentItem) -> None:
         """Take over a document's text from the editor."""

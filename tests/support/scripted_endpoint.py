@@ -59,7 +59,7 @@ class Reply:
         return cls(chunks=[text[i : i + size] for i in range(0, len(text), size)], **more)
 
     def hold(self, index: int) -> None:
-        """Make the server wait before chunk ``index`` (from 0; ``len(chunks)`` = before the end)."""
+        """Make the server wait before chunk ``index``; ``len(chunks)`` is the end."""
         self._gates[index] = threading.Event()
 
     def release(self, index: int | None = None) -> None:

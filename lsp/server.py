@@ -1,0 +1,148 @@
+"""The language server: its parts put together, and its life from the first byte to the last."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable
+from logging.handlers import RotatingFileHandler
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+from assistant import __version__, locations
+from assistant.errors import AssistantError
+from lsp.actions import IMPLEMENT, KIND, code_actions
+from lsp.documents import Documents
+from lsp.implement import implement
+from lsp.options import flags_from
+from lsp.progress import ProgressTokens
+from lsp.protocol import AssistantProtocol
+from lsp.wire import Writer, claim_stdout, read_in_thread
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+logger = logging.getLogger(__name__)
+
+LAST_WORDS = 0.8
+"""Seconds between `exit` and the end of the process, whatever still runs."""
+
+
+class AssistantServer(LanguageServer):
+    """One editor's server. Holds no model: it talks to the daemon or to an endpoint."""
+
+    protocol: AssistantProtocol
+
+    def __init__(self) -> None:
+        super().__init__("assistant", __version__, protocol_cls=AssistantProtocol)
+        self.tokens = ProgressTokens(self)
+        self.flags: dict[str, Any] = {}
+        """Settings that the editor gave; they stand over the environment and the user's file."""
+        self.writing: set[tuple[str, str]] = set()
+        """The stubs that are being implemented, by uri and source."""
+        self._finish: Callable[[int], None] | None = None
+        self._exit_code: int | None = None
+        self._option_problems: list[str] = []
+        self._register()
+
+    @property
+    def documents(self) -> Documents:
+        """The open documents."""
+        return self.protocol.documents
+
+    @property
+    def converter(self) -> Converter:
+        """Turns protocol objects into plain ones."""
+        return self.protocol._converter
+
+    def tell(self, message: str, kind: types.MessageType = types.MessageType.Error) -> None:
+        """One message for the person at the editor."""
+        self.window_show_message(types.ShowMessageParams(kind, message))
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Log what went wrong inside; pygls would show a pop-up for each."""
+        logger.error("%s in %s", type(error).__name__, getattr(source, "__name__", source))
+
+    def finish(self, code: int) -> None:
+        """End the session; the first code counts."""
+        if self._exit_code is None:
+            self._exit_code = code
+            if self._finish is not None:
+                self._finish(code)
+
+    async def serve(self, stdin: BinaryIO, stdout: BinaryIO) -> int:
+        """Speak the protocol until the editor leaves.
+
+        Returns:
+            The exit code: 0 after `shutdown` and `exit`, otherwise 1.
+        """
+        finished: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._finish = finished.set_result
+        self.protocol.set_writer(Writer(stdout, on_broken=lambda: self.finish(1)))
+        read_in_thread(stdin, self.protocol)
+        code = await finished
+        deadline = threading.Timer(LAST_WORDS, os._exit, (code,))
+        deadline.daemon = True
+        deadline.start()
+        return code
+
+    def _register(self) -> None:
+        # Plain closures: pygls would look at annotations to find out who wants the server.
+        actions = types.CodeActionOptions(code_action_kinds=[KIND])
+        self.feature(types.TEXT_DOCUMENT_CODE_ACTION, actions)(
+            lambda params: code_actions(self, params)
+        )
+        self.command(IMPLEMENT)(lambda params: implement(self, params))
+        self.feature(types.INITIALIZE)(
+            lambda params: self._take_options(params.initialization_options)
+        )
+        self.feature(types.INITIALIZED)(lambda _: self._tell_option_problems())
+        self.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(
+            lambda params: self._take_configuration(params.settings)
+        )
+
+    def _take_options(self, options: Any) -> None:
+        self.flags, self._option_problems = flags_from(options)
+
+    def _tell_option_problems(self) -> None:
+        if self._option_problems:
+            self.tell("\n".join(self._option_problems), types.MessageType.Warning)
+            self._option_problems = []
+
+    def _take_configuration(self, settings: Any) -> None:
+        """Settings that arrive later; an editor that sends none keeps what it said at first."""
+        if isinstance(settings, dict) and isinstance(settings.get("assistant"), dict):
+            self._take_options(settings)
+            self._tell_option_problems()
+
+
+def main() -> int:
+    """Serve one editor on stdin and stdout.
+
+    Returns:
+        The exit code of the process.
+    """
+    stdout = claim_stdout()
+    _log_to_file()
+    stdin = os.fdopen(os.dup(0), "rb")
+    return asyncio.run(AssistantServer().serve(stdin, stdout))
+
+
+def _log_to_file() -> None:
+    """Warnings go to `logs/lsp.log`; stderr, which editors collect too, when that is not there."""
+    handler: logging.Handler
+    try:
+        path = locations.log_path("lsp")
+        locations.ensure_private_dir(path.parent)
+        handler = RotatingFileHandler(path, maxBytes=1 << 20, backupCount=1, encoding="utf-8")
+    except (AssistantError, OSError) as error:
+        handler = logging.StreamHandler()
+        logger.warning("no log file: %s", error)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    # At INFO pygls writes every message, and so every document, into the log.
+    logging.getLogger("pygls").setLevel(logging.WARNING)

@@ -13,10 +13,10 @@ import logging
 import re
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from assistant.checks import CheckResult, TestFile, check
 from assistant.errors import AssistantError
@@ -25,9 +25,19 @@ from assistant.format import FORMAT_NAME, FORMAT_VERSION, Splitter, code_opening
 from assistant.tasks import Task, find_signature, messages
 
 if TYPE_CHECKING:
-    from assistant.client import ChatRequest, Chunk, Connection, Finished, ModelInfo
+    from assistant.client import ChatRequest, Chunk, Finished, ModelInfo
 
 log = logging.getLogger(__name__)
+
+
+class Connection(Protocol):
+    """What an answer needs of `assistant.client.connection.Connection`."""
+
+    async def model_info(self) -> ModelInfo:
+        """The model that answers."""
+
+    def stream_chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        """The answer as it comes; closing the generator cancels the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +48,6 @@ class AnswerOptions:
     temperature: float = 0.0
     """0 is greedy: the same request gives the same answer."""
     seed: int | None = None
-    model: str | None = None
-    """None: whatever the daemon or the endpoint has chosen."""
     verify: bool = True
     """False: no checks at all; the verdict is `not checked`."""
     tests: TestFile | None = None
@@ -59,7 +67,7 @@ class PromptProgress:
 
 async def answer(
     task: Task, connection: Connection, options: AnswerOptions | None = None
-) -> AsyncIterator[Event | PromptProgress]:
+) -> AsyncGenerator[Event | PromptProgress, None]:
     """Answer `task` over `connection`.
 
     Yields:
@@ -108,7 +116,7 @@ class _Run:
     def source(self) -> str:
         return "".join(self.code.get(self.candidate, ()))
 
-    async def events(self, connection: Connection) -> AsyncIterator[Event | PromptProgress]:
+    async def events(self, connection: Connection) -> AsyncGenerator[Event | PromptProgress, None]:
         info = await connection.model_info()
         request = chat_request(self.task, info, self.options)
         self.sent = time.monotonic()
@@ -219,12 +227,10 @@ def chat_request(task: Task, info: ModelInfo, options: AnswerOptions) -> ChatReq
     forced = Forced(code_opening(task.language), f"{signature}\n") if signature else None
     return ChatRequest(
         messages=messages(task, trained_format=trained),
-        model=options.model,
         max_tokens=options.max_tokens,
         temperature=options.temperature,
         seed=options.seed,
-        return_progress=True,
-        forced=[forced] if forced else [],
+        forced=(forced,) if forced else (),
     )
 
 

@@ -45,6 +45,10 @@ class DaemonSettings:
     idle_minutes: float = 15.0
     """Minutes without a request after which the engine ends and gives its memory back.
     The next request starts it again. 0: it stays until `assistant stop`."""
+    context_length: int = 0
+    """Tokens of prompt and answer together. 0: what the model was made for, at most 8192."""
+    threads: int = 0
+    """Processor threads. 0: the cores that it may use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,8 +258,9 @@ def _check_ranges(
 
     if values["ask.max_tokens"] < 1:
         refuse("ask.max_tokens", "1 or more")
-    if not values["daemon.idle_minutes"] >= 0:
-        refuse("daemon.idle_minutes", "0 or more")
+    for dotted in ("daemon.idle_minutes", "daemon.context_length", "daemon.threads"):
+        if not values[dotted] >= 0:  # so that nan is refused, too
+            refuse(dotted, "0 or more")
     url = values["endpoint.url"]
     if url and not url.startswith(("http://", "https://")):
         refuse("endpoint.url", "an address that begins with http:// or https://")

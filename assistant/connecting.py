@@ -9,7 +9,8 @@ from assistant.config import Resolved
 from assistant.errors import ConfigProblem
 
 if TYPE_CHECKING:
-    from assistant.client import Connection, Target
+    from assistant.client import Target
+    from assistant.client.connection import Connection
 
 
 def target_of(resolved: Resolved) -> Target:
@@ -22,7 +23,13 @@ def target_of(resolved: Resolved) -> Target:
 
     settings = resolved.settings
     if not settings.endpoint.url:
-        return Daemon()
+        daemon = settings.daemon
+        return Daemon(
+            model=settings.model,
+            idle_minutes=daemon.idle_minutes,
+            context_length=daemon.context_length or None,
+            threads=daemon.threads or None,
+        )
     variable = settings.endpoint.api_key_env
     key = os.environ.get(variable, "") if variable else ""
     if variable and not key:
@@ -46,6 +53,6 @@ async def open_connection(resolved: Resolved, *, start: bool = True) -> Connecti
         DaemonProblem: the daemon can not be started or reached.
         EndpointProblem: the endpoint does not answer.
     """
-    from assistant.client import connect
+    from assistant.client.connection import connect
 
     return await connect(target_of(resolved), start=start)

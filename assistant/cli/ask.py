@@ -104,7 +104,6 @@ def _prepare(args: argparse.Namespace) -> tuple[Task, AnswerOptions, Resolved]:
     resolved = config.load({"model": args.model, "ask.max_tokens": args.max_tokens})
     options = AnswerOptions(
         max_tokens=resolved.settings.ask.max_tokens,
-        model=resolved.settings.model or None,
         verify=not args.no_verify,
         tests=read_tests(args.tests) if args.tests is not None else None,
     )

@@ -19,7 +19,7 @@ from assistant import __version__
 from assistant.cli import terminal
 from assistant.errors import AssistantError, UsageProblem
 
-COMMANDS = ("ask", "tui", "serve", "status", "stop", "models", "lsp", "train", "doctor")
+COMMANDS = ("ask", "tui", "serve", "status", "stop", "models", "lsp", "doctor")
 INTERRUPTED = 130
 _EPILOG = """\
 Without a command: the terminal interface on a terminal, otherwise this text.

@@ -3,8 +3,15 @@
     types.py       targets, requests, and the chunks of an answer
     dialect.py     their JSON
     start.py       starting the daemon, once for all clients
+    stop.py        ending it, even when it hangs
     connection.py  connect, ask, cancel
+
+The HTTP library is loaded when `connect`, `running` or `Connection` is first used.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from assistant.client.types import (
     ChatRequest,
@@ -12,24 +19,38 @@ from assistant.client.types import (
     Daemon,
     Delta,
     Endpoint,
+    FillRequest,
     Finished,
     Forced,
-    Message,
     ModelInfo,
     Progress,
     Target,
 )
 
+if TYPE_CHECKING:
+    from assistant.client.connection import Connection, connect, running
+
 __all__ = [
     "ChatRequest",
     "Chunk",
+    "Connection",
     "Daemon",
     "Delta",
     "Endpoint",
+    "FillRequest",
     "Finished",
     "Forced",
-    "Message",
     "ModelInfo",
     "Progress",
     "Target",
+    "connect",
+    "running",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Connection", "connect", "running"):
+        from assistant.client import connection
+
+        return getattr(connection, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

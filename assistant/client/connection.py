@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +28,18 @@ from assistant.client.types import (
     Target,
 )
 from assistant.errors import AssistantError, DaemonProblem, EndpointProblem
-from assistant.models import store
+from assistant.models import gguf, store
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 """How long a daemon may take until it answers `/health`; loading is not part of it."""
-_CONNECT_SECONDS = 5.0
+_HEALTH_SECONDS = 10.0
 # The daemon sends a sign of life every 5 seconds while it works.
 _SILENCE_SECONDS = 60.0
 _FIRST_DELAY, _LONGEST_DELAY = 0.02, 0.5
 _DAEMON_URL = "http://daemon"
+_ATTEMPTS = 3
+# 409: it holds another model; 503: it is loading or stopping.
+_NOT_READY = (409, 503)
 
 
 async def connect(target: Target, *, start: bool = True) -> Connection:
@@ -49,12 +54,9 @@ async def connect(target: Target, *, start: bool = True) -> Connection:
         ModelProblem: the model is missing or can not be loaded.
         EndpointProblem: the endpoint can not be reached or has no model.
     """
-    if isinstance(target, Endpoint):
-        connection = Connection(_endpoint_client(target), target)
-    else:
-        connection = Connection(_daemon_client(), target)
+    connection = Connection(target, start=start)
     try:
-        await connection._make_ready(start=start)
+        await connection.make_ready()
     except BaseException:
         await connection.aclose()
         raise
@@ -62,21 +64,32 @@ async def connect(target: Target, *, start: bool = True) -> Connection:
 
 
 async def running() -> Connection | None:
-    """A connection to the daemon if one runs, whatever it holds; never starts one."""
-    connection = Connection(_daemon_client(), Daemon())
-    if await connection._health() is None:
+    """A connection to the daemon if one runs, whatever it holds; never starts one.
+
+    Raises:
+        DaemonProblem: there is one, and it does not answer.
+    """
+    connection = Connection(Daemon(), start=False)
+    try:
+        alive = await connection.health() is not None
+    except BaseException:
         await connection.aclose()
-        return None
-    return connection
+        raise
+    if not alive:
+        await connection.aclose()
+    return connection if alive else None
 
 
 class Connection:
     """Made by `connect`. Use `async with`, or `aclose`."""
 
-    def __init__(self, client: httpx.AsyncClient, target: Target) -> None:
-        self._client = client
+    def __init__(self, target: Target, *, start: bool) -> None:
         self._target = target
-        self._model = target.model if isinstance(target, Endpoint) else ""
+        self._start = start
+        if isinstance(target, Endpoint):
+            self._client, self._model = _endpoint_client(target), target.model
+        else:
+            self._client, self._model = _daemon_client(), ""
 
     async def __aenter__(self) -> Connection:
         return self
@@ -129,7 +142,7 @@ class Connection:
 
     async def stream_chat(
         self, request: ChatRequest, *, request_id: str = ""
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncGenerator[Chunk, None]:
         """Ask; the answer as it comes. Closing the iterator cancels the request.
 
         The last chunk is a `Finished`.
@@ -139,19 +152,20 @@ class Connection:
             DaemonProblem: the daemon died in mid-answer; the next `connect` starts another.
             EndpointProblem: the endpoint failed.
         """
-        if not self._ours and not self._model:
-            self._model = (await self.model_info()).id
-        body = dialect.chat_body(request, self._model, ours=self._ours)
+        body = dialect.chat_body(request, ours=self._ours)
+        if request.model and not self._ours:
+            body["model"] = request.model
         async for chunk in self._stream("/v1/chat/completions", body, request_id):
             yield chunk
 
     async def stream_fill(
         self, request: FillRequest, *, request_id: str = ""
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncGenerator[Chunk, None]:
         """Fill in the middle; only the daemon can. As `stream_chat` otherwise."""
         body = dialect.fill_body(request)
-        async for chunk in self._stream("/v1/completions", body, request_id):
-            yield chunk
+        async with aclosing(self._stream("/v1/completions", body, request_id)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def cancel(self, request_id: str) -> None:
         """Cancel a request by the id that it was sent with; harmless when it has ended."""
@@ -162,15 +176,12 @@ class Connection:
 
     async def _stream(
         self, path: str, body: dict[str, Any], request_id: str
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncGenerator[Chunk, None]:
         headers = {"X-Request-Id": request_id} if request_id else {}
         reader = dialect.ChunkReader()
         try:
-            async with httpx_sse.aconnect_sse(
-                self._client, "POST", self._url(path), json=body, headers=headers
-            ) as source:
-                await self._check(source.response)
-                async for event in source.aiter_sse():
+            async with self._opened(path, body, headers) as response:
+                async for event in httpx_sse.EventSource(response).aiter_sse():
                     if event.data == "[DONE]":
                         break
                     for chunk in self._chunks(reader, event.data):
@@ -181,6 +192,37 @@ class Connection:
         if finished is None:
             raise self._broken(None)
         yield finished
+
+    @contextlib.asynccontextmanager
+    async def _opened(
+        self, path: str, body: dict[str, Any], headers: dict[str, str]
+    ) -> AsyncIterator[httpx.Response]:
+        """Send a request and check its status.
+
+        Between two requests the daemon may have ended because it was idle, or have been given
+        another model by another client; then it is made ready and asked again.
+        """
+        attempts = _ATTEMPTS if self._ours else 1
+        while True:
+            attempts -= 1
+            request = self._client.build_request(
+                "POST", self._url(path), json={"model": self._model} | body, headers=headers
+            )
+            try:
+                response = await self._client.send(request, stream=True)
+            except httpx.ConnectError:
+                if not attempts:
+                    raise
+            else:
+                if not attempts or response.status_code not in _NOT_READY:
+                    break
+                await response.aclose()
+            await self.make_ready()
+        try:
+            await self._check(response)
+            yield response
+        finally:
+            await response.aclose()
 
     def _chunks(self, reader: dialect.ChunkReader, data: str) -> list[Chunk]:
         try:
@@ -238,36 +280,48 @@ class Connection:
             hint="Is the server running, and is endpoint.url right?",
         )
 
-    async def _health(self) -> dict[str, Any] | None:
-        """The daemon's health; None when none is there."""
+    async def health(self) -> dict[str, Any] | None:
+        """The daemon's `/health`; None when none is there.
+
+        Raises:
+            DaemonProblem: there is one, and it does not answer.
+        """
         try:
-            response = await self._client.get("/health", timeout=_CONNECT_SECONDS)
+            response = await self._client.get("/health", timeout=_HEALTH_SECONDS)
             body = response.json()
         except httpx.TimeoutException as error:
             raise DaemonProblem(
-                "The engine daemon accepts connections and does not answer.",
+                f"The engine daemon has not answered within {_HEALTH_SECONDS:.0f} seconds; it "
+                "hangs.",
                 hint="End it with: assistant stop",
             ) from error
-        except (httpx.HTTPError, OSError, ValueError):
+        except (httpx.HTTPError, ValueError):
             return None
         return body if isinstance(body, dict) else None
 
-    async def _make_ready(self, *, start: bool) -> None:
+    async def make_ready(self) -> None:
+        """Wait until the target has its model loaded; start the daemon where that is allowed.
+
+        Raises:
+            DaemonProblem: as `connect`.
+            ModelProblem: as `connect`.
+            EndpointProblem: as `connect`.
+        """
         if isinstance(self._target, Endpoint):
             self._model = (await self.model_info()).id
             return
         path = store.resolve(self._target.model)
-        starter = _Starter(self._target, path) if start else None
+        # Said here, in the words of the caller, instead of by a daemon that can not load it.
+        gguf.read_header(path)
+        starter = _Starter(self._target, path) if self._start else None
         delay, silent_since = _FIRST_DELAY, time.monotonic()
         while True:
-            health = await self._health()
+            health = await self.health()
             if health is not None:
                 silent_since = time.monotonic()
-                if health["status"] == "failed":
-                    raise dialect.error_of(health, DaemonProblem) or DaemonProblem(
-                        str(health.get("detail"))
-                    )
-                if health["status"] == "ok" and await self._holds(path):
+                if health.get("status") == "failed":
+                    raise dialect.error_of(health, DaemonProblem) or DaemonProblem(str(health))
+                if health.get("status") == "ok" and await self._holds(path):
                     return
             elif starter is None:
                 raise DaemonProblem(
@@ -284,14 +338,22 @@ class Connection:
             delay = min(delay * 1.5, _LONGEST_DELAY)
 
     async def _holds(self, path: Path) -> bool:
-        """Whether the daemon has loaded `path`; ends an idle one that holds another model."""
+        """Whether the daemon has loaded `path` as it is now; else an idle daemon is ended."""
         try:
-            loaded = (await self.status())["model"]["path"]
-        except (DaemonProblem, KeyError):
+            model = (await self.status())["model"]
+            same = os.path.realpath(model["path"]) == os.path.realpath(path)
+            if same and model["modified_ns"] == path.stat().st_mtime_ns:
+                self._model = model["id"]
+                return True
+            if self._start:
+                await self.shutdown(when_idle=True)
+        except (AssistantError, KeyError):
             return False
-        if os.path.realpath(loaded) == os.path.realpath(path):
-            return True
-        await self.shutdown(when_idle=True)
+        if not self._start:
+            raise DaemonProblem(
+                f"The engine daemon holds {model['path']}, not {path}.",
+                hint="End it with: assistant stop",
+            )
         return False
 
 
@@ -320,14 +382,18 @@ class _Starter:
 
 
 def _daemon_client() -> httpx.AsyncClient:
-    transport = httpx.AsyncHTTPTransport(uds=os.fspath(locations.socket_path()))
-    timeout = httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
+    transport = httpx.AsyncHTTPTransport(
+        uds=os.fspath(locations.socket_path()),
+        # A kept connection may belong to a daemon that has ended since; a new one costs little.
+        limits=httpx.Limits(max_keepalive_connections=0),
+    )
+    timeout = httpx.Timeout(_SILENCE_SECONDS, connect=_HEALTH_SECONDS)
     return httpx.AsyncClient(transport=transport, base_url=_DAEMON_URL, timeout=timeout)
 
 
 def _endpoint_client(target: Endpoint) -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {target.api_key}"} if target.api_key else {}
-    # A server without prompt progress is silent while it reads a long prompt.
+    # Many servers are silent while they read a long prompt.
     timeout = httpx.Timeout(600.0, connect=10.0)
     base = target.url.rstrip("/")
     return httpx.AsyncClient(base_url=base, headers=headers, timeout=timeout)

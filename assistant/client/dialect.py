@@ -20,32 +20,30 @@ from assistant.client.types import (
 _REASONING_FIELDS = ("reasoning_content", "reasoning")
 
 
-def chat_body(request: ChatRequest, model: str, *, ours: bool) -> dict[str, Any]:
-    """The body of `POST /v1/chat/completions`.
+def chat_body(request: ChatRequest, *, ours: bool) -> dict[str, Any]:
+    """The body of `POST /v1/chat/completions`, but for the model.
 
     Args:
         request: what to ask.
-        model: the server's name of the model; empty: not sent.
         ours: the server is our daemon, which knows the extensions.
     """
-    body: dict[str, Any] = {
-        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
-        "stream": True,
-        "temperature": request.temperature,
-    }
     optional = {
-        "model": model or None,
         "max_tokens": request.max_tokens,
         "top_p": request.top_p,
         "top_k": request.top_k,
         "seed": request.seed,
         "stop": list(request.stop) or None,
     }
+    body: dict[str, Any] = {
+        "messages": [dict(message) for message in request.messages],
+        "stream": True,
+        "temperature": request.temperature,
+    }
     body |= {name: value for name, value in optional.items() if value is not None}
-    if ours:
-        forced = [{"after": entry.after, "text": entry.text} for entry in request.forced]
-        return body | {"return_progress": True} | ({"forced": forced} if forced else {})
-    return body | {"stream_options": {"include_usage": True}}
+    if not ours:
+        return body | {"stream_options": {"include_usage": True}}
+    forced = [{"after": entry.after, "text": entry.text} for entry in request.forced]
+    return body | {"return_progress": request.return_progress, "forced": forced}
 
 
 def fill_body(request: FillRequest) -> dict[str, Any]:
@@ -125,6 +123,7 @@ def error_of(body: Any, fallback: type[errors.AssistantError]) -> errors.Assista
     if not isinstance(error, dict):
         return None
     kind = getattr(errors, str(error.get("type")), None)
-    known = isinstance(kind, type) and issubclass(kind, errors.AssistantError)
+    if not (isinstance(kind, type) and issubclass(kind, errors.AssistantError)):
+        kind = fallback
     message = str(error.get("message") or "The server reports an error without a reason.")
-    return (kind if known else fallback)(message, hint=str(error.get("hint") or ""))
+    return kind(message, hint=str(error.get("hint") or ""))

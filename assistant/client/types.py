@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assistant.engine.types import Forced, Message
+from assistant.engine.types import Forced as Forced
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +51,21 @@ class ModelInfo:
 class ChatRequest:
     """A question to a model."""
 
-    messages: tuple[Message, ...]
-    """A last message of role `assistant` is the beginning of the answer."""
+    messages: Sequence[Mapping[str, str]]
+    """Objects with `role` and `content`; a last one of role `assistant` begins the answer."""
+    model: str | None = None
+    """For an endpoint with several models; None: the one of the target."""
     max_tokens: int | None = None
+    """None: as many as fit."""
     temperature: float = 0.0
+    """0: always the most likely token."""
     top_p: float | None = None
     top_k: int | None = None
     seed: int | None = None
-    stop: tuple[str, ...] = ()
-    forced: tuple[Forced, ...] = ()
+    stop: Sequence[str] = ()
+    return_progress: bool = True
+    """Tell how much of the prompt is read, where the server can."""
+    forced: Sequence[Forced] = ()
     """Only the daemon knows these; an endpoint is not sent them."""
 
 

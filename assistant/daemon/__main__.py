@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
+import sys
 from pathlib import Path
 
 from assistant.daemon.lifecycle import Options, run, take_lock
 from assistant.engine.types import EngineSettings
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, DaemonProblem
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,12 +32,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         lock = take_lock() if given.lock_fd is None else given.lock_fd
         if lock is None:
-            print("Another daemon runs already.")
-            return 1
+            raise DaemonProblem("Another engine daemon runs already.", hint="assistant status")
         return run(options, lock)
     except AssistantError as error:
-        logging.getLogger(__name__).critical("%s", error)
-        print(error)
+        # Its stderr is the log file; the client that started it shows the end of it.
+        sys.stderr.write(f"{error}\n")
         return error.exit_code
 
 

@@ -20,7 +20,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -48,7 +48,7 @@ class Options:
     model_name: str
     idle_seconds: float = 1800.0
     """Seconds without a request until it ends; 0: never."""
-    engine: EngineSettings = EngineSettings()
+    engine: EngineSettings = field(default_factory=EngineSettings)
     started_by: str = ""
     foreground: bool = False
 
@@ -142,10 +142,9 @@ async def _serve(options: Options, listener: socket.socket) -> int:
         while not server.should_exit:
             await asyncio.sleep(_TICK)
             now = time.monotonic()
-            age = now - service.started
             idle = now - service.last_use
-            if worker.phase is Phase.FAILED and (service.failure_told or age > _FAILED_LINGER):
-                log.info("ends: the model could not be loaded")
+            if worker.phase is Phase.FAILED and now - service.started > _FAILED_LINGER:
+                log.info("ends: nobody asks why the model could not be loaded")
                 stop()
             elif 0 < options.idle_seconds < idle and not service.busy:
                 log.info("ends: idle for %.0f seconds", idle)
@@ -201,7 +200,7 @@ def _info_file() -> Iterator[None]:
     partial = path.with_suffix(".partial")
     body = {"pid": os.getpid(), "version": __version__, "protocol": PROTOCOL}
     partial.write_text(json.dumps(body))
-    os.replace(partial, path)
+    partial.replace(path)
     try:
         yield
     finally:

@@ -37,6 +37,8 @@ class Request:
     limits: Limits
     stream: bool
     progress: bool
+    model: str
+    """The one that the client expects; empty: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,11 @@ def _common(body: _Body) -> Request:
         forced=tuple(_forced(entry) for entry in body.get("forced", list, [])),
     )
     return Request(
-        sampling, limits, body.get("stream", bool, False), body.get("return_progress", bool, False)
+        sampling,
+        limits,
+        stream=body.get("stream", bool, False),
+        progress=body.get("return_progress", bool, False),
+        model=body.get("model", str, ""),
     )
 
 

@@ -23,6 +23,7 @@ from starlette.types import Message, Receive, Scope, Send
 from assistant import __version__
 from assistant.daemon import protocol
 from assistant.daemon.worker import Job, Outbox, Phase, Worker
+from assistant.engine.engine import Engine
 from assistant.engine.types import Finished, PromptProgress, Text
 from assistant.errors import (
     AssistantError,
@@ -49,8 +50,6 @@ class Service:
     started_by: str = ""
     started: float = field(default_factory=time.monotonic)
     last_use: float = field(default_factory=time.monotonic)
-    failure_told: bool = False
-    """A client has read why the model could not be loaded."""
     stopping: bool = False
     jobs: dict[str, Job] = field(default_factory=dict)
 
@@ -101,9 +100,9 @@ async def health(request: Request) -> Response:
     worker = service.worker
     body: dict[str, Any] = {"status": worker.phase.value, "detail": ""}
     if worker.failure is not None:
-        service.failure_told = True
-        body |= {"detail": str(worker.failure)}
-        body |= protocol.error_body(worker.failure, 503)
+        body |= {"detail": str(worker.failure)} | protocol.error_body(worker.failure, 503)
+        # The reason is told. Who comes next shall get a new attempt: the cause may be gone.
+        service.stop()
     return JSONResponse(body)
 
 
@@ -126,7 +125,9 @@ async def status(request: Request) -> Response:
     worker = service.worker
     model: dict[str, Any] = {"id": service.model_name, "path": str(service.model_path)}
     if worker.phase is Phase.OK:
-        model = service.model() | {"memory_bytes": worker.engine.facts.memory_bytes}
+        facts = worker.engine.facts
+        model = service.model() | {"memory_bytes": facts.memory_bytes}
+        model |= {"modified_ns": facts.modified_ns}
     return JSONResponse(
         {
             "pid": os.getpid(),
@@ -169,7 +170,7 @@ async def chat(request: Request) -> Response:
     service = _ready(request)
     asked = protocol.parse_chat(await _body(request))
     common = asked.common
-    engine = service.worker.engine
+    engine = _holding(service, common.model)
     # In a thread: a long source file takes milliseconds to render and tokenise.
     prepared = await asyncio.to_thread(
         engine.prepare_chat, asked.messages, common.sampling, common.limits
@@ -182,7 +183,7 @@ async def completion(request: Request) -> Response:
     service = _ready(request)
     asked = protocol.parse_text(await _body(request))
     common = asked.common
-    engine = service.worker.engine
+    engine = _holding(service, common.model)
     if asked.suffix is None:
         prepared = await asyncio.to_thread(
             engine.prepare_raw, asked.prompt, common.sampling, common.limits
@@ -221,6 +222,19 @@ def _ready(request: Request) -> Service:
     return service
 
 
+def _holding(service: Service, model: str) -> Engine:
+    """The engine, if it holds the model that the client means."""
+    if model not in ("", service.model_name):
+        raise _Refused(
+            409,
+            DaemonProblem(
+                f"The engine daemon holds the model {service.model_name}, not {model}.",
+                hint="Another program uses it with that model: assistant status",
+            ),
+        )
+    return service.worker.engine
+
+
 async def _body(request: Request) -> bytes:
     """The body, refused as soon as it is known to be too long."""
     limit = protocol.MAX_BODY_BYTES
@@ -250,9 +264,7 @@ def _job(request: Request, prepared: Any) -> Job:
     return Job(given or uuid.uuid4().hex, prepared, Outbox(asyncio.get_running_loop()))
 
 
-async def _answer(
-    request: Request, common: protocol.Request, job: Job, *, chat: bool
-) -> Response:
+async def _answer(request: Request, common: protocol.Request, job: Job, *, chat: bool) -> Response:
     service = _service(request)
     # Entered before it is queued: a cancel has to find it.
     service.jobs[job.id] = job
@@ -329,9 +341,7 @@ class _Stream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with _until_gone(self._service, self._job, receive):
-            await send(
-                {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-            )
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async for text in self._events:
                 await send(_part(text.encode(), more=True))
             await send(_part(b"", more=False))

@@ -56,6 +56,7 @@ class Engine:
     def __init__(self, path: Path, settings: EngineSettings | None = None) -> None:
         settings = settings or EngineSettings()
         header = gguf.read_header(path)
+        modified_ns = path.stat().st_mtime_ns
         self._lib = lib = library.llama()
         self._model = _load(path, settings)
         try:
@@ -70,6 +71,7 @@ class Engine:
             raise
         self.facts = ModelFacts(
             path=path,
+            modified_ns=modified_ns,
             description=header.text("general.name") or header.architecture,
             format_name=header.text(METADATA_NAME_KEY),
             format_version=header.integer(METADATA_VERSION_KEY),
@@ -151,9 +153,7 @@ class Engine:
         wanted = limits.max_tokens or _FILL_DEFAULT_TOKENS
         begin = [] if self.vocabulary.begin is None else [self.vocabulary.begin]
         room = max(0, self._context.length - wanted - 3 - len(begin))
-        head, tail = _cut(
-            self.vocabulary.tokenize(prefix), self.vocabulary.tokenize(suffix), room
-        )
+        head, tail = _cut(self.vocabulary.tokenize(prefix), self.vocabulary.tokenize(suffix), room)
         before, after, middle = self.vocabulary.fim
         tokens = [*begin, before, *head, after, *tail, middle]
         return self._prepared(tokens, sampling, limits, "", default=wanted)
@@ -177,9 +177,7 @@ class Engine:
                 hint="Send less context, or choose a model with a longer one.",
             )
         wanted = limits.max_tokens or default or room
-        return Prepared(
-            tuple(tokens), sampling or Sampling(), limits, min(wanted, room), before
-        )
+        return Prepared(tuple(tokens), sampling or Sampling(), limits, min(wanted, room), before)
 
     def generate(self, request: Prepared, cancel: CancelToken) -> Iterator[Output]:
         """The answer as it comes: progress of the prompt, pieces of text, one `Finished` last.

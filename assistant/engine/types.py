@@ -25,6 +25,8 @@ class ModelFacts:
     """What a loaded model can do."""
 
     path: Path
+    modified_ns: int
+    """When the file was last changed before it was loaded."""
     description: str
     format_name: str | None
     """`assistant.format.name` of the file: set for models made here."""

@@ -153,7 +153,8 @@ def _file_size(path: Path) -> int:
         status = path.stat()
     except FileNotFoundError:
         raise ModelProblem(
-            f"There is no model file {path}.", hint="See which models there are: assistant models list"
+            f"There is no model file {path}.",
+            hint="See which models there are: assistant models list",
         ) from None
     except OSError as error:
         raise ModelProblem(f"{path} can not be read: {error.strerror or error}.") from error

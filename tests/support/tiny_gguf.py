@@ -10,6 +10,7 @@ Two kinds of weights:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,9 @@ def write(path: Path, spec: Tiny | None = None) -> Path:
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")
     writer.add_token_list(tokens)
-    writer.add_token_types([gguf.TokenType.NORMAL] * plain + [gguf.TokenType.CONTROL] * len(specials))
+    writer.add_token_types(
+        [gguf.TokenType.NORMAL] * plain + [gguf.TokenType.CONTROL] * len(specials)
+    )
     writer.add_token_merges(merges)
     writer.add_bos_token_id(plain)
     writer.add_eos_token_id(plain)
@@ -152,4 +155,4 @@ def _tensors(spec: Tiny, vocabulary: int, ids: Mapping[str, int]) -> dict[str, n
 def chain_of(*texts: str) -> dict[str, str]:
     """A chain through `texts`, from the last character of the generation prompt to the end."""
     line = ["\n", *texts, "<|im_end|>"]
-    return dict(zip(line, line[1:], strict=False))
+    return dict(itertools.pairwise(line))

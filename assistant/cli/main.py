@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ from assistant import __version__
 from assistant.cli import terminal
 from assistant.errors import AssistantError, UsageProblem
 
-COMMANDS = ("ask", "tui", "serve", "status", "stop", "models", "lsp", "doctor")
+COMMANDS = ("ask", "tui", "serve", "status", "stop", "models", "lsp", "train", "doctor")
 INTERRUPTED = 130
 _EPILOG = """\
 Without a command: the terminal interface on a terminal, otherwise this text.
@@ -80,10 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # What the parser has not read yet decides, too: an error may come from the parser itself.
     debug = "--debug" in arguments
     try:
-        if debug:
-            import logging
-
-            logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+        _start_logging(debug)
         return _dispatch(arguments)
     except AssistantError as error:
         print_error(error, debug=debug)
@@ -101,6 +99,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         terminal.say(f"Unexpected {type(error).__name__}: {error}. This is a bug.")
         terminal.say("Run the same command with --debug for the traceback.")
         return 1
+
+
+def _start_logging(debug: bool) -> None:
+    if debug:
+        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+    else:
+        # Without any handler Python prints warnings, tracebacks included, to stderr.
+        logging.getLogger().addHandler(logging.NullHandler())
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -148,7 +148,8 @@ class AssistantProtocol(LanguageServerProtocol):
     # Messages out
 
     def _refuse(self, request_id: Any, code: Error, why: str) -> None:
-        known = request_id if isinstance(request_id, int | float | str) else None
+        odd = isinstance(request_id, bool) or not isinstance(request_id, int | float | str)
+        known = None if odd else request_id
         error = {"code": code.value, "message": why}
         self._send_data({"jsonrpc": self.VERSION, "id": known, "error": error})
 

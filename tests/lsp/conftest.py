@@ -1,4 +1,4 @@
-"""What the tests of the language server share: an answer, and a session that asks for it."""
+"""What the tests of the language server share: sessions whose model says what a test scripts."""
 
 from __future__ import annotations
 
@@ -10,16 +10,43 @@ import pytest
 from tests.support.lsp_client import LspClient
 from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 
+Start = Callable[..., tuple[LspClient, ScriptedEndpoint]]
+
+
+@pytest.fixture(scope="module")
+def _shared(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[LspClient, ScriptedEndpoint]]:
+    home = str(tmp_path_factory.mktemp("home"))
+    with ScriptedEndpoint([]) as endpoint:
+        environment = {"ASSISTANT_HOME": home, "ASSISTANT_ENDPOINT_URL": endpoint.url}
+        with LspClient(environment) as client:
+            client.initialize()
+            yield client, endpoint
+
 
 @pytest.fixture
-def session() -> Iterator[Callable[..., tuple[LspClient, ScriptedEndpoint]]]:
-    """Start an initialised session whose model says what the test scripts."""
+def session(_shared: tuple[LspClient, ScriptedEndpoint]) -> Start:
+    """An initialised session; one process serves all tests of a file that leave it running."""
+    client, endpoint = _shared
+
+    def start(*replies: Reply | str) -> tuple[LspClient, ScriptedEndpoint]:
+        client.forget()
+        endpoint.script(replies)
+        return client, endpoint
+
+    return start
+
+
+@pytest.fixture
+def own_session() -> Iterator[Start]:
+    """An initialised session of the test's own; keywords go into `initialize`."""
     with ExitStack() as stack:
 
-        def start(*replies: Reply | str) -> tuple[LspClient, ScriptedEndpoint]:
+        def start(*replies: Reply | str, **more: object) -> tuple[LspClient, ScriptedEndpoint]:
             endpoint = stack.enter_context(ScriptedEndpoint(replies))
             client = stack.enter_context(LspClient({"ASSISTANT_ENDPOINT_URL": endpoint.url}))
-            client.initialize()
+            client.initialize(**more)
             return client, endpoint
 
         yield start

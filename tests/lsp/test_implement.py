@@ -14,6 +14,7 @@ import pytest
 from tests.support.lsp_client import CAPABILITIES, Buffer, LspClient
 from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 
+Start = Callable[..., tuple[LspClient, ScriptedEndpoint]]
 REQUEST_CANCELLED = -32800
 
 STUB = 'def double(x):\n    """Double x. 😀"""\n'
@@ -30,8 +31,6 @@ Twice the number is wanted.
 - none known
 """
 ANSWER = f"{REASONING}## Code\n```python\n{CODE}```\n"
-
-Start = Callable[..., tuple[LspClient, ScriptedEndpoint]]
 
 
 def offer(client: LspClient, buffer: Buffer, marker: str = "Double") -> dict[str, Any]:
@@ -59,20 +58,18 @@ def held(before: str = "## Code") -> tuple[Reply, int]:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8", "utf-32"])
-def test_the_body_lands_below_the_docstring(encoding: str, session: Start) -> None:
+def test_the_body_lands_below_the_docstring(encoding: str, own_session: Start) -> None:
     """With emoji before the cursor, before the stub and at the very place of the edit."""
-    _, endpoint = session(ANSWER)
+    capabilities = {**CAPABILITIES, "general": {"positionEncodings": [encoding]}}
+    client, _ = own_session(ANSWER, capabilities=capabilities)
     text = f'SMILE = "😀😀"\nclass A:\n    pass; y = "🧑‍🚀"\n\n\n{STUB}\n\nz = "é"\n'
     buffer = Buffer("file:///a.py", text, encoding=encoding)
-    capabilities = {**CAPABILITIES, "general": {"positionEncodings": [encoding]}}
-    with LspClient({"ASSISTANT_ENDPOINT_URL": endpoint.url}) as client:
-        client.initialize(capabilities=capabilities)
-        command = offer(client, buffer, marker='😀"""')
-        result = client.result(client.run_command(command))
 
-        assert result == {"applied": True, "verdict": "parsed"}
-        assert buffer.text == text.replace(STUB, STUB + BODY)
-        assert messages(client) == []
+    result = client.result(client.run_command(offer(client, buffer, marker='😀"""')))
+
+    assert result == {"applied": True, "verdict": "parsed"}
+    assert buffer.text == text.replace(STUB, STUB + BODY)
+    assert messages(client) == []
 
 
 def test_the_model_is_asked_for_the_stub(session: Start) -> None:
@@ -267,9 +264,9 @@ def test_the_cancel_button_of_the_progress_stops_the_model(session: Start) -> No
     assert messages(client) == []
 
 
-def test_shutdown_stops_the_model_and_answers_its_request(session: Start) -> None:
+def test_shutdown_stops_the_model_and_answers_its_request(own_session: Start) -> None:
     reply, index = held()
-    client, _ = session(reply)
+    client, _ = own_session(reply)
     request = client.run_command(offer(client, Buffer("file:///a.py", STUB)))
     reply.wait_sent(index)
 
@@ -346,10 +343,11 @@ def test_a_name_of_the_document_may_be_used(session: Start) -> None:
     assert client.result(client.run_command(offer(client, buffer)))["applied"] is True
 
 
-def test_a_cut_off_answer_is_not_applied(session: Start) -> None:
+def test_a_cut_off_answer_is_not_applied(own_session: Start) -> None:
     """It may parse by chance and miss its last lines."""
-    client, endpoint = session(Reply.of(ANSWER, finish_reason="length"))
-    client.notify("workspace/didChangeConfiguration", {"settings": {"assistant": {"maxTokens": 5}}})
+    client, endpoint = own_session(Reply.of(ANSWER, finish_reason="length"))
+    settings = {"settings": {"assistant": {"maxTokens": 5}}}
+    client.notify("workspace/didChangeConfiguration", settings)
     buffer = Buffer("file:///a.py", STUB)
 
     assert client.result(client.run_command(offer(client, buffer)))["applied"] is False
@@ -375,7 +373,7 @@ def test_a_broken_endpoint_costs_one_message(reply: Reply, session: Start) -> No
     assert client.result(client.run_command(command))["applied"] is True
 
 
-def test_no_endpoint_costs_one_message(session: Start) -> None:
+def test_no_endpoint_costs_one_message() -> None:
     with LspClient({"ASSISTANT_ENDPOINT_URL": "http://127.0.0.1:9/v1"}) as client:
         client.initialize()
         command = offer(client, Buffer("file:///a.py", STUB))

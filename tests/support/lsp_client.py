@@ -108,6 +108,13 @@ class LspClient:
         self._reader.join(PATIENCE)
         self.process.stdout.close()
 
+    def forget(self) -> None:
+        """Forget what has been received, once everything sent so far has been handled."""
+        self.response(self.request("test/unknown", None))
+        with self._changed:
+            self.received.clear()
+        self.answers.clear()
+
     def leave(self) -> int:
         """Shut the server down as an editor does; the exit code."""
         self.result(self.request("shutdown", None))

@@ -98,11 +98,10 @@ class ScriptedEndpoint:
     """The server; a context manager. ``requests`` holds the JSON bodies it was asked with."""
 
     def __init__(self, replies: Sequence[Reply | str], model: str = "scripted") -> None:
-        self.replies = [Reply.of(r) if isinstance(r, str) else r for r in replies]
         self.model = model
         self.requests: list[dict[str, Any]] = []
-        self._next = 0
         self._lock = threading.Lock()
+        self.script(replies)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -122,6 +121,13 @@ class ScriptedEndpoint:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def script(self, replies: Sequence[Reply | str]) -> None:
+        """Forget what was asked, and answer with these from now on."""
+        with self._lock:
+            self.replies = [Reply.of(r) if isinstance(r, str) else r for r in replies]
+            self.requests.clear()
+            self._next = 0
 
     def take(self, body: dict[str, Any]) -> Reply:
         """Record a request and give the next reply (the last one is repeated)."""

@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from assistant.daemon.lifecycle import Options, run, take_lock
+from assistant.daemon.lifecycle import Options, serve
 from assistant.engine.types import EngineSettings
-from assistant.errors import AssistantError, DaemonProblem
+from assistant.errors import AssistantError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,10 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         started_by=given.started_by,
     )
     try:
-        lock = take_lock() if given.lock_fd is None else given.lock_fd
-        if lock is None:
-            raise DaemonProblem("Another engine daemon runs already.", hint="assistant status")
-        return run(options, lock)
+        return serve(options, given.lock_fd)
     except AssistantError as error:
         # Its stderr is the log file; the client that started it shows the end of it.
         sys.stderr.write(f"{error}\n")

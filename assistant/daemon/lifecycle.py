@@ -15,7 +15,6 @@ import logging
 import logging.handlers
 import os
 import resource
-import signal
 import socket
 import sys
 import time
@@ -76,16 +75,26 @@ def take_lock() -> int | None:
     return descriptor
 
 
-def run(options: Options, lock: int) -> int:
-    """Serve until told to stop, idle for long, or unable to load the model.
+def serve(options: Options, lock: int | None = None) -> int:
+    """Be the daemon until told to stop, idle for long, or unable to load the model.
 
     Args:
         options: how.
-        lock: the held lock's descriptor; it is released when this process ends.
+        lock: the descriptor of the lock when the starter took it; it is released when this
+            process ends.
 
     Returns:
         The exit status.
+
+    Raises:
+        DaemonProblem: another daemon holds the lock.
+        StateProblem: a file or folder can not be made.
     """
+    lock = take_lock() if lock is None else lock
+    if lock is None:
+        raise DaemonProblem(
+            "An engine daemon runs already.", hint="See: assistant status. End it: assistant stop"
+        )
     _start_log(options.foreground)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Decoding holds no Python lock; the default of 5 ms would let busy Python code delay it.
@@ -115,8 +124,8 @@ async def _serve(options: Options, listener: socket.socket) -> int:
         """Ends running answers on a signal, instead of waiting for them."""
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            log.info("%s received", signal.Signals(sig).name)
-            stop()
+            # Not from within the handler: it interrupts the loop anywhere.
+            loop.call_soon_threadsafe(stop)
 
     config = uvicorn.Config(
         build_app(service),
@@ -133,7 +142,7 @@ async def _serve(options: Options, listener: socket.socket) -> int:
     def stop() -> None:
         # The path goes first: who comes now finds no socket, and waits for the lock.
         service.stopping = server.should_exit = True
-        locations.socket_path().unlink(missing_ok=True)
+        place.remove()
         for job in list(service.jobs.values()):
             worker.cancel(job)
 
@@ -149,10 +158,15 @@ async def _serve(options: Options, listener: socket.socket) -> int:
             elif 0 < options.idle_seconds < idle and not service.busy:
                 log.info("ends: idle for %.0f seconds", idle)
                 stop()
+            elif not place.ours:
+                log.warning("ends: its socket was removed, so no client can find it")
+                stop()
             elif worker.running and now - worker.heartbeat > HANG_SECONDS:
                 log.critical("ends: the engine shows no sign of life")
                 os._exit(70)
 
+    loop = asyncio.get_running_loop()
+    place = _SocketPath()
     worker.start()
     watcher = asyncio.create_task(watch())
     await server.serve(sockets=[listener])
@@ -167,13 +181,13 @@ async def _serve(options: Options, listener: socket.socket) -> int:
 @contextlib.contextmanager
 def _bound_socket() -> Iterator[socket.socket]:
     path = locations.socket_path()
-    locations.ensure_private_dir(path.parent)
     if len(os.fsencode(path)) > locations.MAX_SOCKET_PATH_BYTES:
         raise DaemonProblem(
             f"The socket's path {path} is longer than {locations.MAX_SOCKET_PATH_BYTES} bytes, "
             "which unix sockets do not allow.",
             hint="Set ASSISTANT_HOME or TMPDIR to a shorter folder.",
         )
+    locations.ensure_private_dir(path.parent)
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     previous = os.umask(0o077)
@@ -189,8 +203,34 @@ def _bound_socket() -> Iterator[socket.socket]:
     try:
         yield listener
     finally:
-        path.unlink(missing_ok=True)
         listener.close()
+
+
+class _SocketPath:
+    """The socket's place in the file system, for as long as it is ours.
+
+    When somebody removes the state folder, another daemon may live there by now.
+    """
+
+    def __init__(self) -> None:
+        self._path = locations.socket_path()
+        self._identity = self._now()
+
+    def _now(self) -> tuple[int, int] | None:
+        with contextlib.suppress(OSError):
+            status = self._path.lstat()
+            return status.st_dev, status.st_ino
+        return None
+
+    @property
+    def ours(self) -> bool:
+        """False once the path is gone or is another's."""
+        return self._now() == self._identity
+
+    def remove(self) -> None:
+        """Remove it if it is ours."""
+        if self.ours:
+            self._path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -198,13 +238,15 @@ def _info_file() -> Iterator[None]:
     """Tells who runs; one that is left behind tells that its writer died."""
     path = locations.daemon_info_path()
     partial = path.with_suffix(".partial")
-    body = {"pid": os.getpid(), "version": __version__, "protocol": PROTOCOL}
-    partial.write_text(json.dumps(body))
+    body = json.dumps({"pid": os.getpid(), "version": __version__, "protocol": PROTOCOL})
+    partial.write_text(body)
     partial.replace(path)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            if path.read_text() == body:
+                path.unlink()
 
 
 def _start_log(foreground: bool) -> None:

@@ -1,0 +1,74 @@
+"""Stop strings and forced texts are found however the text is cut."""
+
+from __future__ import annotations
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from assistant.engine.output import Continuation, ForcedTexts, StopFinder
+from assistant.engine.types import Forced
+
+letters = st.text(alphabet="ab\n", max_size=30)
+stops = st.lists(st.text(alphabet="ab\n", min_size=1, max_size=4), max_size=3)
+
+
+def cut(text: str, data: st.DataObject) -> list[str]:
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(text)))))
+    return [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+@given(text=letters, stops=stops, data=st.data())
+def test_text_up_to_the_first_stop(text: str, stops: list[str], data: st.DataObject) -> None:
+    """In pieces or at once: everything before the earliest-ending stop string, no part of it."""
+    finder = StopFinder(stops)
+    given_out = "".join(finder.feed(piece) for piece in cut(text, data)) + finder.close()
+
+    # The one that is complete first wins, as tokens come one after the other.
+    ends = [(text.find(stop) + len(stop), -len(stop)) for stop in stops if stop in text]
+    if not ends:
+        assert (given_out, finder.found) == (text, False)
+    else:
+        assert finder.found
+        assert text.startswith(given_out)
+        assert not any(stop in given_out for stop in stops)
+        assert any(text[len(given_out) :].startswith(stop) for stop in stops)
+
+
+def test_nothing_is_held_longer_than_needed() -> None:
+    finder = StopFinder(["\n\ndef"])
+
+    assert finder.feed("a\n") == "a"
+    assert finder.feed("\nx") == "\n\nx"
+
+
+@given(before=letters, text=letters, after=st.text(alphabet="ab\n", min_size=1, max_size=3), data=st.data())
+@example(before="a", text="b", after="ab", data=None)
+def test_forced_text_follows_the_first_occurrence(
+    before: str, text: str, after: str, data: st.DataObject | None
+) -> None:
+    """It begins right behind `after`, also when a token reaches beyond; `after` may begin
+    in the prefill, but one that ends there is not ours."""
+    watcher = ForcedTexts([Forced(after, "XY")], before)
+    written = ""
+    for piece in cut(text, data) if data else [text]:
+        follow = watcher.feed(piece)
+        if follow is not None:
+            written += piece[: follow.keep] + follow.text
+            break
+        written += piece
+
+    start = max(0, len(before) - len(after) + 1)
+    index = (before + text).find(after, start)
+    if index < 0:
+        assert written == text
+    else:
+        assert before + written == (before + text)[: index + len(after)] + "XY"
+
+
+def test_each_forced_text_is_used_once() -> None:
+    watcher = ForcedTexts([Forced("a", "1"), Forced("b", "2")])
+
+    assert watcher.feed("xa") == Continuation(2, "1")
+    assert watcher.feed("a") is None
+    assert watcher.feed("bb") == Continuation(1, "2")
+    assert watcher.feed("b") is None

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 """How often an edit is made anew for an editor that had moved on when it arrived."""
+FEEDBACK = 1.0
+"""Seconds in which an editor tells of an edit that it has applied; Neovim waits 0.15 itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,6 @@ async def apply_body(server: AssistantServer, target: Target, body: Body) -> Non
     Raises:
         Refused: the stub has changed, or the editor does not take the edit.
     """
-    reason = None
     for _ in range(ATTEMPTS):
         now = follow(server, target)
         edits = edits_for(now.document.text, now.stub, body)
@@ -43,13 +44,23 @@ async def apply_body(server: AssistantServer, target: Target, body: Body) -> Non
             result = await server.workspace_apply_edit_async(_versioned(server, now, edits))
         except JsonRpcException as error:
             raise Refused(f"The editor did not apply the edit: {error.message}") from error
-        if result.applied:
+        wait = FEEDBACK if result.applied else 0
+        later = await server.documents.newer(now.document, seconds=wait)
+        if later is None and not result.applied:
+            reason = f": {result.failure_reason}" if result.failure_reason else "."
+            raise Refused(f"The editor did not apply the edit{reason}")
+        if later is None or (result.applied and not _still_waits(later, target)):
             return
-        reason = result.failure_reason
-        latest = server.documents.get(now.document.uri)
-        if latest is None or latest.version == now.document.version:
-            break
-    raise Refused(f"The editor did not apply the edit{f': {reason}' if reason else '.'}")
+    raise Refused(f"The editor was never ready for the body of {target.stub.name}. Try again.")
+
+
+def _still_waits(document: Document, target: Target) -> bool:
+    """True when the stub still waits for its body.
+
+    Neovim says `applied` also when it refused the edit for being for a version that it has left,
+    as happens while somebody types.
+    """
+    return _found(document, target) is not None
 
 
 def follow(server: AssistantServer, target: Target) -> Target:
@@ -58,26 +69,24 @@ def follow(server: AssistantServer, target: Target) -> Target:
     Raises:
         Refused: it is not there any more as it was.
     """
-    then, stub = target.document, target.stub
-    now = server.documents.get(then.uri)
-    span = None
-    if now is not None and now.descends_from(then):
-        span = now.followed(then.version, stub.start, stub.end)
-    here = None if now is None or span is None else find_stub(now.text, span[0])
-    if (
-        now is None
-        or span is None
-        or here is None
-        or (here.start, here.source)
-        != (
-            span[0],
-            stub.source,
-        )
-    ):
+    now = server.documents.get(target.document.uri)
+    stub = None if now is None else _found(now, target)
+    if now is None or stub is None:
         raise Refused(
-            f"{stub.name} changed while its body was being written, so nothing was applied."
+            f"{target.stub.name} changed while its body was being written, so nothing was applied."
         )
-    return Target(now, here)
+    return Target(now, stub)
+
+
+def _found(now: Document, target: Target) -> Stub | None:
+    """The target's stub in a later snapshot, if it is there as it was."""
+    then, stub = target.document, target.stub
+    if not now.descends_from(then):
+        return None
+    span = now.followed(then.version, stub.start, stub.end)
+    here = None if span is None else find_stub(now.text, span[0])
+    same = here is not None and span is not None and here.start == span[0]
+    return here if same and here is not None and here.source == stub.source else None
 
 
 def _versioned(

@@ -7,6 +7,7 @@ split at form feeds and U+2028, and a position past the last line lands one char
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
@@ -120,6 +121,7 @@ class Documents:
         self._open: dict[str, Document] = {}
         self._kept: OrderedDict[tuple[str, int], Document] = OrderedDict()
         self._openings = itertools.count(1)
+        self._next_change: asyncio.Future[None] | None = None
 
     def get(self, uri: str) -> Document | None:
         """The newest snapshot, or None when the document is not open."""
@@ -164,7 +166,23 @@ class Documents:
             return False
         edits = [self._edit(change) for change in changes]
         self._open[identifier.uri] = document.changed(identifier.version, edits)
+        if self._next_change is not None:
+            self._next_change.set_result(None)
+            self._next_change = None
         return True
+
+    async def newer(self, document: Document, seconds: float) -> Document | None:
+        """The snapshot after `document`, waited for; None when none comes or it is closed."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while True:
+            newest = self._open.get(document.uri)
+            if newest is None or newest.version != document.version:
+                return newest
+            changed = self._next_change = self._next_change or loop.create_future()
+            done, _ = await asyncio.wait([changed], timeout=max(0.0, deadline - loop.time()))
+            if not done:
+                return None
 
     def place(self, position: types.Position) -> Place:
         """A protocol position as a `Place` in this session's encoding."""

@@ -197,9 +197,9 @@ def test_an_editor_that_has_moved_on_gets_the_edit_for_its_new_version(session: 
     command = offer(client, buffer)
 
     def move_on(edit: dict[str, Any]) -> dict[str, Any]:
-        client.answers["workspace/applyEdit"] = buffer.take
+        client.answers["workspace/applyEdit"] = lambda edit: client.take(buffer, edit)
         client.change(buffer, 0, 1, "longer_name")
-        return buffer.take(edit)
+        return client.take(buffer, edit)
 
     client.answers["workspace/applyEdit"] = move_on
     result = client.result(client.run_command(command))
@@ -207,6 +207,23 @@ def test_an_editor_that_has_moved_on_gets_the_edit_for_its_new_version(session: 
     assert result["applied"] is True
     assert buffer.text == f"longer_name = 1\n{STUB}{BODY}"
     assert len(client.of("workspace/applyEdit")) == 2
+
+
+def test_an_editor_that_says_yes_and_does_nothing_is_asked_again(session: Start) -> None:
+    """Neovim does, when somebody types at that moment."""
+    client, _ = session(ANSWER)
+    buffer = Buffer("file:///a.py", f"x = 1\n{STUB}")
+    command = offer(client, buffer)
+
+    def nod(_: dict[str, Any]) -> dict[str, Any]:
+        client.answers["workspace/applyEdit"] = lambda edit: client.take(buffer, edit)
+        client.change(buffer, 0, 1, "typed")
+        return {"applied": True}
+
+    client.answers["workspace/applyEdit"] = nod
+
+    assert client.result(client.run_command(command))["applied"] is True
+    assert buffer.text == f"typed = 1\n{STUB}{BODY}"
 
 
 def test_an_editor_that_does_not_apply_is_reported_once(session: Start) -> None:

@@ -59,20 +59,13 @@ class Buffer:
         column = len(line[: position["character"] * width].decode(codec))
         return sum(len(one) + 1 for one in lines[: position["line"]]) + column
 
-    def take(self, edit: Message) -> Message:
-        """Answer a `workspace/applyEdit` as an editor does."""
+    def refusal(self, edit: Message) -> Message | None:
+        """What an editor says to a `workspace/applyEdit` for another version than its own."""
         (change,) = edit["edit"]["documentChanges"]
         document = change["textDocument"]
-        if (document["uri"], document["version"]) != (self.uri, self.version):
-            return {"applied": False, "failureReason": f"the buffer is at {self.version}"}
-        edits = sorted(
-            (self.offset(e["range"]["start"]), self.offset(e["range"]["end"]), e["newText"])
-            for e in change["edits"]
-        )
-        for start, end, new in reversed(edits):
-            self.text = self.text[:start] + new + self.text[end:]
-        self.version += 1
-        return {"applied": True}
+        if (document["uri"], document["version"]) == (self.uri, self.version):
+            return None
+        return {"applied": False, "failureReason": f"the buffer is at {self.version}"}
 
 
 @dataclass
@@ -132,7 +125,23 @@ class LspClient:
         """Open a buffer, and let the server's edits go to it."""
         item = {"uri": buffer.uri, "languageId": language, "version": buffer.version}
         self.notify("textDocument/didOpen", {"textDocument": {**item, "text": buffer.text}})
-        self.answers["workspace/applyEdit"] = buffer.take
+        self.answers["workspace/applyEdit"] = lambda edit: self.take(buffer, edit)
+
+    def take(self, buffer: Buffer, edit: Message) -> Message:
+        """Answer a `workspace/applyEdit` as an editor does: apply it and tell of the change."""
+        if (refusal := buffer.refusal(edit)) is not None:
+            return refusal
+        edits = [
+            (
+                buffer.offset(one["range"]["start"]),
+                buffer.offset(one["range"]["end"]),
+                one["newText"],
+            )
+            for one in edit["edit"]["documentChanges"][0]["edits"]
+        ]
+        for start, end, new in sorted(edits, reverse=True):
+            self.change(buffer, start, end, new)
+        return {"applied": True}
 
     def change(self, buffer: Buffer, start: int, end: int, new: str) -> None:
         """Edit a buffer and tell the server."""

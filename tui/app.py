@@ -75,8 +75,8 @@ class AssistantApp(App[int]):
         self.hints = Hints()
         self._phase = Phase.STARTING
         self._answering: Worker[None] | None = None
-        self._flush: Timer
-        self._next_flush = 0.0
+        self._ticker: Timer
+        self._next_draw = 0.0
         self._armed = ""
         self._disarm: Timer | None = None
 
@@ -90,7 +90,7 @@ class AssistantApp(App[int]):
     def on_mount(self) -> None:
         """Start the engine while the user is still typing."""
         self.prompt.focus()
-        self._flush = self.set_interval(FLUSH_INTERVAL_S, self._tick, pause=True)
+        self._ticker = self.set_interval(FLUSH_INTERVAL_S, self._tick, pause=True)
         self._draw()
         self.warm_up()
 
@@ -130,7 +130,7 @@ class AssistantApp(App[int]):
         self.prompt.clear_draft()
         self.transcript.notify_failure("")
         await self.transcript.begin(self.turn)
-        self._flush.resume()
+        self._ticker.resume()
         self._answering = self.answer(self.turn)
 
     @work(group="answer")
@@ -145,7 +145,7 @@ class AssistantApp(App[int]):
         """The last look at a turn: nothing may be lost, and the prompt least of all."""
         if not self.is_running:
             return
-        self._flush.pause()
+        self._ticker.pause()
         self._disarm_all()
         if turn.phase is Phase.FAILED or (turn.phase is Phase.STOPPED and turn.empty):
             self.prompt.put_back(turn.question)
@@ -157,10 +157,10 @@ class AssistantApp(App[int]):
 
     def _tick(self) -> None:
         began = time.monotonic()
-        if began >= self._next_flush:
+        if began >= self._next_draw:
             self._draw()
             now = time.monotonic()
-            self._next_flush = now + COST_FACTOR * (now - began)
+            self._next_draw = now + COST_FACTOR * (now - began)
 
     def _draw(self) -> None:
         phase = self._phase if self.turn is None else self.turn.phase

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import ClassVar
 
-from pygments.token import Token
+from pygments.token import Token  # type: ignore[import-untyped]  # no stubs are installed
 from textual.content import Content
 from textual.highlight import HighlightTheme, TokenType, highlight
 
@@ -27,7 +26,7 @@ COST_FACTOR = 10
 class CodeTheme(HighlightTheme):
     """Textual's colours, less those that flicker while code is incomplete."""
 
-    STYLES: ClassVar[dict[TokenType, str]] = {
+    STYLES: dict[TokenType, str] = {
         **HighlightTheme.STYLES,
         Token.Error: "",  # an open string is an error on every flush until it is closed
         Token.Name.Function: "$text-warning",

@@ -17,8 +17,7 @@ MAX_LOG_BYTES = 1 << 20
 
 def build(resolved: config.Resolved) -> AssistantApp:
     """The application on the engine or endpoint that the settings name; nothing is started yet."""
-    settings = resolved.settings
-    options = AnswerOptions(max_tokens=settings.ask.max_tokens, model=settings.model or None)
+    options = AnswerOptions(max_tokens=resolved.settings.ask.max_tokens)
     return AssistantApp(lambda: open_connection(resolved), options)
 
 

@@ -18,6 +18,8 @@ from assistant.events import Code, Done, Event, Failed, Reasoning, Section, Stat
 Clock = Callable[[], float]
 
 RATE_WINDOW_S = 2.0
+MIN_WINDOW_S = 0.25
+"""Tokens that arrive in one packet would make a rate of many thousands."""
 
 
 class Phase(enum.Enum):
@@ -60,7 +62,7 @@ class Speedometer:
         while now - self._times[0] > RATE_WINDOW_S and len(self._times) > 2:
             self._times.popleft()
         elapsed = now - self._times[0]
-        if elapsed > 0:
+        if elapsed >= MIN_WINDOW_S:
             self.rate = (len(self._times) - 1) / elapsed
 
 

@@ -16,6 +16,8 @@ from assistant import config
 from tests.support.scripted_endpoint import ScriptedEndpoint
 from tui.app import AssistantApp
 from tui.launch import build
+from tui.turn import Turn
+from tui.widgets.turn_view import TurnView
 
 SIZE = (100, 40)
 PATIENCE_S = 20.0
@@ -41,15 +43,21 @@ class Session:
         self.pilot = pilot
 
     @property
-    def view(self) -> Any:
+    def view(self) -> TurnView:
         """The panes of the newest turn."""
         assert self.app.transcript.current is not None, "no turn is on the screen"
         return self.app.transcript.current
 
     @property
+    def turn(self) -> Turn:
+        """The newest turn."""
+        assert self.app.turn is not None, "nothing has been asked"
+        return self.app.turn
+
+    @property
     def phase(self) -> str:
         """What the newest turn is doing, in the words of the status line."""
-        return "" if self.app.turn is None else self.app.turn.phase.value
+        return "" if self.app.turn is None else self.turn.phase.value
 
     async def ask(self, text: str) -> None:
         """Type a prompt and press Enter."""
@@ -95,5 +103,5 @@ async def session(
 ) -> AsyncIterator[Session]:
     """The application as `assistant tui` would start it with these settings."""
     app = build(resolved)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         yield Session(app, pilot)

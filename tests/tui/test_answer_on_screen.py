@@ -112,10 +112,15 @@ async def test_tokens_per_second_are_live() -> None:
     """The speed and the count are there before the end."""
     reply = Reply.of(ANSWER, size=4)
     reply.hold(20)
+    reply.hold(21)
     with ScriptedEndpoint([reply]) as server:
         async with session_on(server) as s:
             await s.ask("double a number")
             await s.until(lambda: "20 tok" in s.app.status.text)
+            assert "- tok/s" in s.app.status.text, "a burst is no speed"
+            await s.until(lambda: s.turn.thinking_s > 0.3)
+            reply.release(20)
+            await s.until(lambda: "21 tok" in s.app.status.text)
 
             assert "- tok/s" not in s.app.status.text
             reply.release()
@@ -150,7 +155,7 @@ class TestFolding:
                 assert s.view.reasoning.folded
                 drawn = s.view.reasoning.body_updates
                 reply.release(1)
-                await s.until(lambda: "Three." in s.app.turn.shown.sections[0][1])
+                await s.until(lambda: "Three." in s.turn.shown.sections[0][1])
                 s.app._draw()
                 assert s.view.reasoning.body_updates == drawn
 

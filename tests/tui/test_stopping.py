@@ -98,8 +98,9 @@ async def test_during_the_check_the_check_is_ended(tmp_path: Path) -> None:
         async with session_on(server) as s:
             s.app.options = dataclasses.replace(s.app.options, tests=read_tests(tests))
             await s.ask("double a number")
-            await s.until(lambda: s.phase == "checking")
-            assert "being checked" in s.view.code.header_text
+            await s.until(started.exists)
+            await s.until(lambda: "being checked" in s.view.code.header_text)
+            assert s.phase == "checking"
             await s.pilot.press("escape", "escape")
             await s.until_over()
 
@@ -172,7 +173,7 @@ async def test_after_a_stop_the_next_prompt_is_answered() -> None:
             await s.until_over()
 
             assert s.phase == "done"
-            assert s.app.transcript.current.code.view.plain == CODE.rstrip("\n")
+            assert s.view.code.view.plain == CODE.rstrip("\n")
 
 
 class TestControlC:

@@ -1,0 +1,97 @@
+"""When the engine is missing, dies or refuses: one clear message, and no prompt is lost."""
+
+from __future__ import annotations
+
+import socket
+
+from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
+from tests.tui.screen import ANSWER, CODE, REASONING, session_on
+
+
+def free_url() -> str:
+    """An address of this machine at which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+
+
+async def test_an_engine_that_dies_in_mid_answer_gives_one_message() -> None:
+    """What had come stays, the message says what happened, the prompt is back to be sent again."""
+    reply = Reply(chunks=[REASONING, "## Code\n```python\ndef double", "(x):\n"], break_after=2)
+    with ScriptedEndpoint([reply, ANSWER]) as server:
+        async with session_on(server) as s:
+            await s.ask("double a number")
+            await s.until_over()
+
+            assert s.phase == "failed"
+            assert s.text.count("failed:") == 1
+            assert "def double" in s.text
+            assert "UNCHECKED (incomplete)" in s.view.code.header_text
+            assert s.app.prompt.text == "double a number"
+
+            await s.pilot.press("enter")
+            await s.until(lambda: s.phase == "done")
+            assert s.view.code.view.plain == CODE.rstrip("\n")
+
+
+async def test_a_failure_does_not_overwrite_a_draft() -> None:
+    """The lost prompt is one key away."""
+    reply = Reply(chunks=[REASONING, ANSWER], break_after=1)
+    reply.hold(1)
+    with ScriptedEndpoint([reply]) as server:
+        async with session_on(server) as s:
+            await s.ask("double a number")
+            await s.until(lambda: "Zero stays" in s.text)
+            s.app.prompt.insert("meanwhile")
+            reply.release()
+            await s.until_over()
+
+            assert s.app.prompt.text == "meanwhile"
+            await s.pilot.press("up")
+            assert s.app.prompt.text == "double a number"
+
+
+async def test_a_refused_request_shows_the_reason() -> None:
+    """The endpoint's own words are on the screen."""
+    reply = Reply(status=400, error="the request has 9000 tokens, the context 4096")
+    with ScriptedEndpoint([reply]) as server:
+        async with session_on(server) as s:
+            await s.ask("double a number")
+            await s.until_over()
+
+            assert "the context 4096" in " ".join(s.view.note_text.split())
+            assert s.app.prompt.text == "double a number"
+
+
+async def test_an_engine_that_is_not_there_is_told_at_once_and_tried_again() -> None:
+    """Before any prompt the trouble is on the screen; a prompt is tried, fails once, and stays."""
+    url = free_url()
+    async with session_on(url) as s:
+        await s.until(lambda: "failed" in s.app.status.text)
+        assert url.rpartition("/")[0].removeprefix("http://") in s.app.transcript.notice_text
+
+        await s.ask("double a number")
+        await s.until_over()
+        assert s.text.count("failed:") == 1
+        assert s.app.prompt.text == "double a number"
+
+
+async def test_an_answer_without_code_shows_its_reasoning() -> None:
+    """The text that came stays unfolded, and a line says that there is no code."""
+    with ScriptedEndpoint(["## Intent\nI would rather not.\n"]) as server:
+        async with session_on(server) as s:
+            await s.ask("double a number")
+            await s.until_over()
+
+            assert "I would rather not." in s.text
+            assert "no code" in s.view.note_text
+
+
+async def test_text_without_our_format_is_shown() -> None:
+    """A model that only chats is heard."""
+    with ScriptedEndpoint(["Hello! How can I help?"]) as server:
+        async with session_on(server) as s:
+            await s.ask("hello")
+            await s.until_over()
+
+            assert "How can I help?" in s.text

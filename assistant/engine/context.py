@@ -53,8 +53,9 @@ class Context:
             )
         self._lib = lib
         self._memory = lib.llama_get_memory(self._pointer)
-        self.length: int = lib.llama_n_ctx(self._pointer)
-        # The library may have clamped it: what it says, not what was asked for, is the limit.
+        # The library rounds up to 256, beyond what the model was trained for, and clamps
+        # `n_batch`: neither may be exceeded.
+        self.length: int = min(length, lib.llama_n_ctx(self._pointer))
         self.rows: int = min(lib.llama_n_batch(self._pointer), rows)
         self._batch = lib.llama_batch_init(self.rows, 0, 1)
         self._tokens: list[int] = []

@@ -55,8 +55,13 @@ def status_text(model: str, phase: Phase, turn: Turn | None) -> str:
         first = "-" if turn.first_token_s is None else f"{turn.first_token_s:.2f}"
         count = turn.stats.completion_tokens if turn.stats else turn.speed.tokens
         tokens = str(count) if count else "-"
-    name = shorten(displayable(model) or "no model yet", MODEL_WIDTH)
+    name = shorten(displayable(short_name(model)) or "no model yet", MODEL_WIDTH)
     return (
         f"{name:<{MODEL_WIDTH}} {doing:<{PHASE_WIDTH}} {rate:>6} tok/s  "
         f"first {first:>5} s {tokens:>5} tok"
     )
+
+
+def short_name(model: str) -> str:
+    """What tells a model from others: of a path, the file's name."""
+    return model.replace("\\", "/").rpartition("/")[2].removesuffix(".gguf")

@@ -41,7 +41,12 @@ def test_nothing_is_held_longer_than_needed() -> None:
     assert finder.feed("\nx") == "\n\nx"
 
 
-@given(before=letters, text=letters, after=st.text(alphabet="ab\n", min_size=1, max_size=3), data=st.data())
+@given(
+    before=letters,
+    text=letters,
+    after=st.text(alphabet="ab\n", min_size=1, max_size=3),
+    data=st.data(),
+)
 @example(before="a", text="b", after="ab", data=None)
 def test_forced_text_follows_the_first_occurrence(
     before: str, text: str, after: str, data: st.DataObject | None

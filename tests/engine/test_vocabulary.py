@@ -15,7 +15,9 @@ from assistant.engine.vocabulary import TextDecoder, Vocabulary
 from tests.support.tiny_gguf import LONGEST_RUN
 
 texts = st.text() | st.lists(
-    st.sampled_from([" " * 39, " " * 40, "\t", "\r\n", "#" * 70, "é", "漢", "👩‍💻", "<|im_end|>", "x = 1"])
+    st.sampled_from(
+        [" " * 39, " " * 40, "\t", "\r\n", "#" * 70, "é", "漢", "👩‍💻", "<|im_end|>", "x = 1"]
+    )
 ).map("".join)
 
 

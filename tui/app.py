@@ -49,16 +49,7 @@ class AssistantApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "escape", "Twice: stop the answer; what has come stays"),
         Binding("alt+escape", "stop", "Stop the answer (a fast double escape)"),
-        Binding(
-            "ctrl+c",
-            "interrupt",
-            "Copy the selection; else clear the prompt; else stop; else, twice, quit",
-            priority=True,
-        ),
         Binding("ctrl+t", "toggle_reasoning", "Show or hide the reasoning", priority=True),
-        Binding("ctrl+y", "copy_code", "Copy the code, exactly as written", priority=True),
-        Binding("pageup", "scroll(-1)", "Scroll back", priority=True),
-        Binding("pagedown", "scroll(1)", "Scroll on", priority=True),
         Binding("ctrl+end", "follow", "Go to the end and follow it", priority=True),
         Binding("f1", "help", "This list", priority=True),
         Binding("ctrl+q", "quit", "Quit", priority=True),
@@ -122,12 +113,8 @@ class AssistantApp(App[int]):
 
     @on(PromptSubmitted)
     async def ask(self, message: PromptSubmitted) -> None:
-        """Send a prompt; while an answer is being written it stays where it is."""
-        if self.busy:
-            self.notify("An answer is being written; esc twice stops it. Your prompt stays here.")
-            return
+        """Begin a turn; the prompt holds back the next one until this one is over."""
         self.turn = Turn(message.text)
-        self.prompt.clear_draft()
         self.transcript.notify_failure("")
         await self.transcript.begin(self.turn)
         self._ticker.resume()
@@ -147,6 +134,7 @@ class AssistantApp(App[int]):
             return
         self._ticker.pause()
         self._disarm_all()
+        self.prompt.held = False
         if turn.phase is Phase.FAILED or (turn.phase is Phase.STOPPED and turn.empty):
             self.prompt.put_back(turn.question)
         if turn.phase is Phase.STOPPED and turn.empty:

@@ -9,6 +9,6 @@ from textual.message import Message
 
 @dataclass
 class PromptSubmitted(Message):
-    """The user has pressed Enter on a prompt that is not blank."""
+    """The user has sent a prompt that is not blank; the prompt is cleared already."""
 
     text: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual import events
 
 from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 from tests.tui.screen import ANSWER, session_on
@@ -134,3 +135,17 @@ async def test_typing_always_reaches_the_prompt() -> None:
             await s.pilot.press("x")
 
             assert s.app.prompt.text == "x"
+
+
+async def test_keys_that_arrive_at_once_act_in_their_order() -> None:
+    """A busy screen, or a paste without brackets: newline and Enter keep their places."""
+    keys = [*"ab", "ctrl+j", *"cd", "backspace", "enter", *"ef", "ctrl+j", "g"]
+    with ScriptedEndpoint([ANSWER]) as server:
+        async with session_on(server) as s:
+            for key in keys:
+                s.app.post_message(events.Key(key, key if len(key) == 1 else None))
+            await s.until(lambda: server.requests)
+            await s.until_over()
+
+            assert server.requests[0]["messages"][-1]["content"] == "ab\nc"
+            assert s.app.prompt.text == "ef\ng"

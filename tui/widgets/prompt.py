@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
@@ -16,18 +17,31 @@ class Prompt(TextArea):
     """A text area in which Enter sends, and that recalls what was sent before."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", "Send the prompt", priority=True),
+        Binding("enter", "submit", "Send the prompt"),
         Binding(
             "ctrl+j,alt+enter,shift+enter",
             "newline",
             "New line (many terminals send shift+enter as enter)",
-            priority=True,
         ),
         Binding("up", "recall(-1)", "In the first line: the prompt before"),
         Binding("down", "recall(1)", "In the last line: the prompt after"),
         Binding("ctrl+z,super+z", "undo", "Undo typing"),
         Binding("ctrl+shift+z,super+y", "redo", "Redo typing (ctrl+y copies code)"),
+        # These would be TextArea's if they were bound on the app alone.
+        Binding(
+            "ctrl+c",
+            "app.interrupt",
+            "Copy the selection; else clear the prompt; else stop; else, twice, quit",
+        ),
+        Binding("ctrl+y", "app.copy_code", "Copy the newest code, exactly as written"),
+        Binding("pageup", "app.scroll(-1)", "Scroll back"),
+        Binding("pagedown", "app.scroll(1)", "Scroll on"),
     ]
+
+    _ACTIONS: ClassVar[dict[str, str]] = {
+        binding.key: binding.action
+        for binding in Binding.make_bindings([*TextArea.BINDINGS, *BINDINGS])
+    }
 
     DEFAULT_CSS = """
     Prompt { height: auto; max-height: 12; min-height: 3; border: round $primary 60%; }
@@ -39,6 +53,19 @@ class Prompt(TextArea):
         self._sent: list[str] = []
         self._position = 0  # in _sent; its length is the draft
         self._draft = ""
+        self.held = False
+        """True while an answer is being written: a prompt then stays where it is."""
+
+    async def on_key(self, event: events.Key) -> None:
+        """Handle bound keys here and now, between the characters around them.
+
+        Textual runs a binding only after the key has travelled to the app and back; characters
+        typed behind it overtake it when the screen is busy, so that "a, newline, b" became "ab".
+        """
+        action = self._ACTIONS.get(event.key)
+        if action is not None and await self.app.run_action(action, self):
+            event.stop()
+            event.prevent_default()
 
     def remember(self, text: str) -> None:
         """Make `text` the newest one that the up key brings back."""
@@ -57,9 +84,16 @@ class Prompt(TextArea):
         self._set("")
 
     def action_submit(self) -> None:
-        """Hand a prompt that is not blank to the app, which clears it once it is accepted."""
-        if self.text.strip():
-            self.post_message(PromptSubmitted(self.text))
+        """Send a prompt that is not blank, unless the last one is still being answered."""
+        text = self.text
+        if not text.strip():
+            return
+        if self.held:
+            self.notify("An answer is being written; esc twice stops it. Your prompt stays here.")
+            return
+        self.held = True
+        self.clear_draft()
+        self.post_message(PromptSubmitted(text))
 
     def action_newline(self) -> None:
         """Start a new line, in place of the selection if there is one."""

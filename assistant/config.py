@@ -144,7 +144,8 @@ def read_file(file: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise ConfigProblem(
-            f"The settings {file} can not be read: {error.strerror or error}."
+            f"The settings {file} can not be read: {error.strerror or error}.",
+            hint="Make it readable, or set ASSISTANT_HOME to another folder.",
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigProblem(

@@ -57,7 +57,9 @@ def check(
     if undefined := undefined_names(code, known_names):
         return CheckResult(Outcome.ERROR, NOTHING_RAN, "; ".join(map(str, undefined)))
     if tests is None:
-        return CheckResult(Outcome.PARSED, NOTHING_RAN, "it parses and its names resolve; no tests")
+        return CheckResult(
+            Outcome.PARSED, NOTHING_RAN, "it parses and its names resolve; no tests were given"
+        )
     outcome, detail = run_tests(code, tests, limits, stop)
     ran = outcome not in (Outcome.SANDBOX_UNAVAILABLE, Outcome.NOT_CHECKED)
     return CheckResult(outcome, UNSANDBOXED if ran else NOTHING_RAN, detail)

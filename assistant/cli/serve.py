@@ -7,7 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from assistant.cli import terminal
-from assistant.errors import DaemonProblem, UsageProblem
+from assistant.errors import UsageProblem
 
 if TYPE_CHECKING:
     from assistant.config import Resolved
@@ -57,8 +57,7 @@ async def _background(resolved: Resolved) -> int:
 
 
 def _foreground(resolved: Resolved) -> int:
-    from assistant import locations
-    from assistant.daemon import crashes, lifecycle
+    from assistant.daemon import lifecycle
     from assistant.engine.types import EngineSettings
     from assistant.models import store
 
@@ -75,12 +74,5 @@ def _foreground(resolved: Resolved) -> int:
         started_by="assistant serve --foreground",
         foreground=True,
     )
-    lock = lifecycle.take_lock()
-    if lock is None:
-        raise DaemonProblem(
-            f"An engine runs already (it holds {locations.lock_path()}).",
-            hint="See it with `assistant status`, end it with `assistant stop`.",
-        )
-    crashes.forget()
-    terminal.say(f"The engine listens on {locations.socket_path()}; Ctrl-C ends it.")
-    return lifecycle.run(options, lock)
+    terminal.say("The engine starts here and logs below; Ctrl-C ends it.")
+    return lifecycle.serve(options)

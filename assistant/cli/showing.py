@@ -138,7 +138,7 @@ class People(_Outcome):
 
     def _verdict(self, event: Verdict) -> None:
         self._end_line()
-        layer = "" if event.layer == "none" else f", {event.layer}"
+        layer = "" if event.layer == "none" else f" ({event.layer})"
         detail = f": {event.detail}" if event.detail else ""
         terminal.say(terminal.visible(f"verdict: {event.outcome.value}{layer}{detail}"))
 

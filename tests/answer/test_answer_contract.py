@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import sys
 import time
 from pathlib import Path
 
@@ -12,8 +11,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parent))
-from scripted import (
+from assistant.answer import AnswerOptions, PromptProgress, answer, names_given
+from assistant.checks.testfile import parse_tests
+from assistant.client import Delta, Finished, Progress
+from assistant.errors import DaemonProblem, RequestProblem
+from assistant.events import Code, Done, Failed, Outcome, Reasoning, Section, Verdict
+from assistant.tasks import Task, TaskKind
+from tests.answer.scripted import (
     CODE,
     FOREIGN,
     REASONING,
@@ -26,13 +30,6 @@ from scripted import (
     reasoning_of,
     saying,
 )
-
-from assistant.answer import AnswerOptions, PromptProgress, answer, names_given
-from assistant.checks.testfile import parse_tests
-from assistant.client import Delta, Finished, Progress
-from assistant.errors import DaemonProblem, RequestProblem
-from assistant.events import Code, Done, Failed, Outcome, Reasoning, Section, Verdict
-from assistant.tasks import Task, TaskKind
 
 
 @given(st.lists(st.integers(0, len(TEXT)), max_size=6))

@@ -49,18 +49,18 @@ async def apply_body(server: AssistantServer, target: Target, body: Body) -> Non
         if later is None and not result.applied:
             reason = f": {result.failure_reason}" if result.failure_reason else "."
             raise Refused(f"The editor did not apply the edit{reason}")
-        if later is None or (result.applied and not _still_waits(later, target)):
+        if later is None or (result.applied and not _passed_over(now, later)):
             return
     raise Refused(f"The editor was never ready for the body of {target.stub.name}. Try again.")
 
 
-def _still_waits(document: Document, target: Target) -> bool:
-    """True when the stub still waits for its body.
+def _passed_over(asked: Target, later: Document) -> bool:
+    """True when the editor said `applied` and yet only the person's own change came.
 
-    Neovim says `applied` also when it refused the edit for being for a version that it has left,
-    as happens while somebody types.
+    Neovim says so, too, when it refused an edit for a version that it had left, as happens while
+    somebody types. A text that is as before was edited and taken back: that is to stay so.
     """
-    return _found(document, target) is not None
+    return later.text != asked.document.text and _found(later, asked) is not None
 
 
 def follow(server: AssistantServer, target: Target) -> Target:

@@ -226,6 +226,23 @@ def test_an_editor_that_says_yes_and_does_nothing_is_asked_again(session: Start)
     assert buffer.text == f"typed = 1\n{STUB}{BODY}"
 
 
+def test_what_was_taken_back_at_once_is_not_written_again(session: Start) -> None:
+    """An undo before the editor has told of the edit looks like an edit that was not made."""
+    client, _ = session(ANSWER)
+    buffer = Buffer("file:///a.py", STUB)
+    command = offer(client, buffer)
+
+    def apply_and_undo(_: dict[str, Any]) -> dict[str, Any]:
+        client.change(buffer, 0, len(buffer.text), buffer.text)
+        return {"applied": True}
+
+    client.answers["workspace/applyEdit"] = apply_and_undo
+
+    assert client.result(client.run_command(command))["applied"] is True
+    assert len(client.of("workspace/applyEdit")) == 1
+    assert buffer.text == STUB
+
+
 def test_an_editor_that_does_not_apply_is_reported_once(session: Start) -> None:
     client, _ = session(ANSWER)
     command = offer(client, Buffer("file:///a.py", STUB))

@@ -1,0 +1,120 @@
+"""Drives a real Neovim, headless, over its socket: Lua in, plain values out."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGIN = ROOT / "lsp" / "clients" / "neovim"
+PATIENCE = 30.0
+OLDEST = (0, 11)
+
+
+def find_neovim() -> tuple[str, str]:
+    """The program to use and, when there is none that will do, the reason.
+
+    `ASSISTANT_TEST_NVIM` names one; otherwise it is `nvim` on the path.
+    """
+    program = os.environ.get("ASSISTANT_TEST_NVIM") or shutil.which("nvim")
+    if not program:
+        return "", "no nvim on the path; ASSISTANT_TEST_NVIM can name one"
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    version = re.search(r"NVIM v(\d+)\.(\d+)", said.stdout)
+    if version is None or tuple(map(int, version.groups())) < OLDEST:
+        return "", f"{program} is older than 0.11: {said.stdout.splitlines()[:1]}"
+    return program, ""
+
+
+class Neovim:
+    """One editor with our plugin and a file open; a context manager."""
+
+    def __init__(self, program: str, file: Path, environment: Mapping[str, str]) -> None:
+        self.program = program
+        # A socket's path must be short, shorter than pytest's folders are.
+        self._folder = Path(tempfile.mkdtemp(prefix="nvim-"))
+        self._socket = self._folder / "socket"
+        self._environment = {**os.environ, "XDG_STATE_HOME": str(self._folder), **environment}
+        config = self._folder / "init.lua"
+        server = json.dumps([sys.executable, "-m", "assistant", "lsp"])
+        config.write_text(
+            f"vim.opt.runtimepath:append({json.dumps(str(PLUGIN))})\n"
+            "vim.opt.swapfile = false\n"
+            f"vim.lsp.config('assistant', {{ cmd = vim.json.decode({json.dumps(server)}),"
+            f" cmd_cwd = {json.dumps(str(ROOT))} }})\n"
+        )
+        self._arguments = [
+            "--headless",
+            "-u",
+            str(config),
+            "--listen",
+            str(self._socket),
+            str(file),
+        ]
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [self.program, *self._arguments],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + PATIENCE
+        while not self._socket.exists():
+            assert self._process.poll() is None, "Neovim ended at once"
+            assert time.monotonic() < deadline, "Neovim did not open its socket"
+        self.wait_until("#vim.lsp.get_clients({ bufnr = 0, name = 'assistant' }) == 1")
+        self.wait_until("vim.lsp.get_clients({ name = 'assistant' })[1].initialized")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lua("vim.schedule(function() vim.cmd('qall!') end)")
+        self._process.wait(PATIENCE)
+        shutil.rmtree(self._folder)
+
+    def lua(self, statements: str) -> Any:
+        """Run Lua in the editor; what it returns, by way of JSON."""
+        script = self._folder / "call.lua"
+        script.write_text(statements)
+        expression = f"json_encode(luaeval('dofile(_A)', '{script}'))"
+        said = subprocess.run(
+            [self.program, "--server", str(self._socket), "--remote-expr", expression],
+            capture_output=True,
+            text=True,
+            env=self._environment,
+            timeout=PATIENCE,
+            check=True,
+        )
+        return json.loads(said.stdout)
+
+    def wait_until(self, condition: str) -> None:
+        """Let the editor run until a Lua expression is true."""
+        milliseconds = int(PATIENCE * 1000)
+        seen = self.lua(f"return (vim.wait({milliseconds}, function() return {condition} end, 10))")
+        if not seen:
+            messages = self.lua("return vim.fn.execute('messages')")
+            raise AssertionError(f"never true: {condition}\n{self.text()}\n{messages}")
+
+    def text(self) -> str:
+        """The current buffer."""
+        lines = self.lua("return vim.api.nvim_buf_get_lines(0, 0, -1, false)")
+        return "".join(f"{line}\n" for line in lines)
+
+    def put_cursor(self, line: int) -> None:
+        """Put the cursor on a line, from 1."""
+        self.lua(f"vim.api.nvim_win_set_cursor(0, {{ {line}, 0 }})")
+
+    def messages(self) -> str:
+        """What the editor has told the person so far."""
+        said: str = self.lua("return vim.fn.execute('messages')")
+        return said

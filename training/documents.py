@@ -1,0 +1,149 @@
+"""What the model reads in training: texts of four kinds, as tokens.
+
+    reasoning  request -> reasoning, then code     what serving asks for
+    direct     request -> code alone
+    fim        code with a hole, then its middle   what inline completion asks for
+    code       code alone
+
+The chat template below is the one that goes into the GGUF, and `assistant.format` writes the
+answers, so that serving sees in use what was seen here. The parts of a document are turned into
+tokens one by one; they meet at line breaks, where the tokenizer splits anyway (a test compares).
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import tokenizers
+
+from assistant.format import Rationale, code_opening, fence_for, render
+from training.world import Problem
+
+CHAT_TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+class Special(enum.Enum):
+    """The tokens that are no text, in the order of their numbers."""
+
+    END = "<|endoftext|>"
+    TURN = "<|im_start|>"
+    END_OF_TURN = "<|im_end|>"
+    FIM_PREFIX = "<|fim_prefix|>"
+    FIM_SUFFIX = "<|fim_suffix|>"
+    FIM_MIDDLE = "<|fim_middle|>"
+
+    @property
+    def id(self) -> int:
+        """The token's number in every tokenizer made here."""
+        return list(Special).index(self)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One training text.
+
+    Attributes:
+        tokens: the whole of it, int32.
+        given: how many tokens at the start are not the model's to write: the request.
+        code: where the tokens of the answer's code are, as (start, end); None without any.
+    """
+
+    tokens: np.ndarray
+    given: int = 0
+    code: tuple[int, int] | None = None
+
+
+def document(given: list[int], written: list[int], code: tuple[int, int] | None = None) -> Document:
+    """A document from what is given and what the model is to write."""
+    return Document(np.array([*given, *written], dtype=np.int32), len(given), code)
+
+
+def prompt_text(request: str) -> str:
+    """What the chat template makes of one user message, generation prompt included."""
+    return (
+        f"{Special.TURN.value}user\n{request}{Special.END_OF_TURN.value}\n"
+        f"{Special.TURN.value}assistant\n"
+    )
+
+
+def answer_text(problem: Problem, rationale: Rationale) -> str:
+    """The whole answer: reasoning, then code."""
+    return render(rationale, problem.code)
+
+
+class Writer:
+    """Turns problems into documents with one tokenizer."""
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of `text`; special tokens in it count as such."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def reasoning(self, problem: Problem, rationale: Rationale) -> Document:
+        """Request, four sections, code."""
+        whole = answer_text(problem, rationale)
+        opening = code_opening(fence=fence_for(problem.code))
+        before = whole[: whole.index(opening)] + opening
+        return self._chat(problem, before)
+
+    def direct(self, problem: Problem) -> Document:
+        """Request, code."""
+        return self._chat(problem, code_opening(fence=fence_for(problem.code)))
+
+    def _chat(self, problem: Problem, before: str) -> Document:
+        prompt = self.encode(prompt_text(problem.request))
+        lead = self.encode(before)
+        source = problem.code if problem.code.endswith("\n") else problem.code + "\n"
+        code = self.encode(source)
+        end = [*self.encode(fence_for(problem.code)), Special.END_OF_TURN.id]
+        answer = [*lead, *code, *end]
+        start = len(prompt) + len(lead)
+        return document(prompt, answer, (start, start + len(code)))
+
+    def code(self, problem: Problem) -> Document:
+        """The code as a file of its own."""
+        return document([], [*self.encode(problem.code), Special.END.id])
+
+    def fim(self, problem: Problem, rng: random.Random) -> Document:
+        """Prefix, suffix, then the middle, as the engine asks for it (PSM)."""
+        code = problem.code
+        start, end = hole(code, rng)
+        given = [
+            Special.FIM_PREFIX.id,
+            *self.encode(code[:start]),
+            Special.FIM_SUFFIX.id,
+            *self.encode(code[end:]),
+            Special.FIM_MIDDLE.id,
+        ]
+        middle = [*self.encode(code[start:end]), Special.END.id]
+        return document(given, middle)
+
+
+def hole(code: str, rng: random.Random) -> tuple[int, int]:
+    """A place in `code` where an editor might ask: start and end offset of what is missing.
+
+    Half of the holes go from within a line to its end (what one types), a quarter are whole
+    lines (a block), a quarter lie anywhere.
+    """
+    kind = rng.random()
+    if kind < 0.25 or "\n" not in code.strip():
+        start, end = sorted(rng.randrange(len(code) + 1) for _ in range(2))
+        return start, end
+    starts = [0] + [i + 1 for i, c in enumerate(code) if c == "\n" and i + 1 < len(code)]
+    ends = [start - 1 for start in starts[1:]] + [len(code.rstrip("\n"))]
+    first = rng.randrange(len(starts))
+    if kind < 0.5:
+        last = rng.randrange(first, min(first + 4, len(starts)))
+        return starts[first], ends[last]
+    line = code[starts[first] : ends[first]]
+    indent = len(line) - len(line.lstrip())
+    return rng.randrange(starts[first] + indent, ends[first] + 1), ends[first]

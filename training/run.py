@@ -1,0 +1,76 @@
+"""Running a recipe: stages in their order, each once, gone on with where it was left."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from assistant import runs
+from assistant.errors import UsageProblem
+from training import files, stages
+from training.chain import CHAIN
+from training.progress import Progress, duration
+from training.settings import Settings
+
+_SETTINGS_FILE = "settings.json"
+
+
+def run(
+    recipe: str,
+    settings: Settings,
+    out: Path,
+    *,
+    only: str | None = None,
+    resume: bool = False,
+    data: Path | None = None,
+) -> None:
+    """Run all stages of the chain, or one.
+
+    Args:
+        recipe: the name of the recipe, for the model card and messages.
+        settings: what to do.
+        out: the run's folder; made when it is missing.
+        only: run this stage alone, on what the ones before have left.
+        resume: leave out what is done and go on in the middle of a stage.
+        data: a folder of benchmark data for the evaluation.
+
+    Raises:
+        UsageProblem: there is no such stage, or the folder holds another run.
+        TrainingProblem: a stage's input is missing.
+    """
+    chosen = _choose(only)
+    if not resume and only is None and any(stages.read_record(s, out) for s in CHAIN):
+        raise UsageProblem(
+            f"{out} already holds a run",
+            hint="go on with it: add --resume; or choose another folder with --out",
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    files.write_json(out / _SETTINGS_FILE, {"recipe": recipe, **asdict(settings)})
+    names = tuple(stage.name for stage in chosen)
+    runs.append(out, runs.RunStarted(recipe, names, asdict(settings), resume))
+    started = time.monotonic()
+    for stage in chosen:
+        if resume and stages.is_done(stage, settings, out):
+            runs.append(out, runs.StageSkipped(stage.name))
+            Progress(stage.name, 1, "stage").say("done before")
+            continue
+        try:
+            stages.run_stage(stage, recipe, settings, out, data, fresh=not resume)
+        except BaseException as error:
+            reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+            runs.append(out, runs.RunStopped(stage.name, reason))
+            raise
+    seconds = time.monotonic() - started
+    runs.append(out, runs.RunFinished(round(seconds, 3)))
+    Progress("run", 1, "run").say(f"done in {duration(seconds)}: {out}")
+
+
+def _choose(only: str | None) -> tuple[stages.Stage, ...]:
+    if only is None:
+        return CHAIN
+    found = tuple(stage for stage in CHAIN if stage.name == only)
+    if not found:
+        names = ", ".join(stage.name for stage in CHAIN)
+        raise UsageProblem(f"there is no stage {only!r}; there are: {names}")
+    return found

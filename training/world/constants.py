@@ -48,6 +48,20 @@ def constant(kind: str, rng: Random) -> Any:
         return rng.choice(AFFIXES)
     if kind == "mark":
         return rng.choice("*#_.-+?!@$xz")
+    if kind == "bit":
+        return rng.randint(0, 1)
+    if kind == "base":
+        return rng.choice((3, 4, 5, 6, 7, 8, 9))
+    if kind == "hundred":
+        return rng.choice((100, 100, 1000, 10, 360))
+    if kind == "greeting":
+        return rng.choice(("Hello", "Hi", "Welcome", "Dear", "Good morning", "Hey", "Ciao", "Bye"))
+    if kind == "endmark":
+        return rng.choice(("!", ".", "!!", "?", " :)", "..."))
+    if kind == "coins":
+        return sorted(rng.sample((1, 2, 3, 4, 5, 6, 7, 8, 10, 20), rng.randint(2, 4)))
+    if kind == "coins1":
+        return [1, *sorted(rng.sample((2, 3, 4, 5, 6, 7, 8, 10, 20), rng.randint(1, 3)))]
     raise ValueError(f"unknown kind of constant: {kind!r}")
 
 
@@ -80,6 +94,17 @@ def _text(rng: Random, near: list[str]) -> str:
     if rng.random() < 0.3:
         text += rng.choice(("!", "?", ".", " 42", ", 7"))
     return text
+
+
+_BRACKETS = ("()", "(())", "(()", "())", ")(", "a(b)c", "(a(b)", "()()", "((()))", "x)", "(a)(b)")
+
+
+def _nested(rng: Random, depth: int) -> list[Any]:
+    """A list of numbers and lists, at most `depth` deep."""
+    return [
+        _nested(rng, depth - 1) if depth > 1 and rng.random() < 0.35 else rng.randint(-5, 30)
+        for _ in range(rng.randint(1, 3))
+    ]
 
 
 def sample(kind: str, rng: Random, constants: list[Any], size: int | None = None) -> Any:
@@ -129,6 +154,20 @@ def sample(kind: str, rng: Random, constants: list[Any], size: int | None = None
     if kind == "square":
         width = 0 if size == 0 else rng.randint(2, 3)
         return [sample("ints", rng, constants, width) for _ in range(width)]
+    if kind == "brackets":
+        return "" if size == 0 else rng.choice(_BRACKETS)
+    if kind == "few":
+        return 0 if size == 0 else rng.randint(1, 3)
+    if kind == "bign2":
+        return 0 if size == 0 else rng.randint(3, 60)
+    if kind == "bign3":
+        return 0 if size == 0 else rng.randint(1, 399)
+    if kind == "distinctword":
+        return "" if size == 0 else "".join(rng.sample("abcdexyz12", rng.randint(2, 3)))
+    if kind == "fewints":
+        return [] if size == 0 else rng.sample(range(-3, 30), rng.randint(1, 3))
+    if kind == "deep":
+        return [] if size == 0 else _nested(rng, 3)
     if kind == "scores":
         keys = dict.fromkeys(_word(rng, bits) for _ in range(min(count, 5)))
         return {key: _int(rng, near) for key in keys}
@@ -158,4 +197,11 @@ HINTS = {
     "scores": "dict[str, int]",
     "names": "dict[str, str]",
     "records": "list[tuple[str, int]]",
+    "brackets": "str",
+    "few": "int",
+    "bign2": "int",
+    "bign3": "int",
+    "distinctword": "str",
+    "fewints": "list[int]",
+    "deep": "list",
 }

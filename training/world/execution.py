@@ -25,6 +25,7 @@ from training.world.constants import sample
 from training.world.draft import Draft
 from training.world.problem import Problem
 
+_FAILURES = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 _RUNNER = Path(__file__).with_name("runner.py")
 
 
@@ -94,7 +95,7 @@ def make_examples(draft: Draft, function: Any, rng: Random, wanted: int = 5) -> 
         seen.add(key)
         try:
             result = function(*deepcopy(arguments))
-        except (ValueError, IndexError, KeyError, ZeroDivisionError, TypeError, OverflowError):
+        except _FAILURES:
             continue
         if not _plain(result) or len(key) > 150 or len(repr(result)) > 150:
             continue
@@ -114,7 +115,7 @@ def make_examples(draft: Draft, function: Any, rng: Random, wanted: int = 5) -> 
                 empty = shown(result)
                 if not draft.nonempty and repr(arguments) not in seen:
                     calls.append((arguments, result))
-        except (ValueError, IndexError, KeyError, ZeroDivisionError, TypeError, RecursionError):
+        except _FAILURES:
             empty = None
     return Examples(tuple(calls), empty)
 

@@ -71,6 +71,14 @@ POSTS: tuple[Post, ...] = (
 _FALLBACKS = (0, -1, None, "", [], 1, False, -99)
 
 
+def _unreturned(steps: tuple[str, ...]) -> tuple[str, ...]:
+    """The steps with the last one no longer the end."""
+    *first, last = steps
+    if last.startswith("Return "):
+        last = "Take " + last.removeprefix("Return ")
+    return (*first, last)
+
+
 def add_post(draft: Draft, rng: Random) -> Draft:
     """The function with its result changed; unchanged when nothing fits."""
     single = sum("return" in line for line in draft.lines) == 1
@@ -103,7 +111,7 @@ def add_post(draft: Draft, rng: Random) -> Draft:
     return draft.changed(
         primitives=(*draft.primitives, f"post.{post.key}"),
         lines=tuple(lines),
-        steps=(*draft.steps, f"Return {name} {gloss}: {expr}."),
+        steps=(*_unreturned(draft.steps), f"Return {name}, {gloss}: {expr}."),
         out=draft.out if post.out == "same" else post.out,
         constants=(*draft.constants, *values.values()),
         base_name=f"{draft.base_name}_{post.key}",

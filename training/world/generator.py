@@ -31,7 +31,8 @@ def basic_structures() -> frozenset[str]:
         draft = pipelines.build(spec, parameter_names(None, spec.source.params))
         found.add(structure_hash(draft.code(_plain_signature(draft), "f")))
     for atom in atoms.ATOMS:
-        draft = atoms.build(atom, rng, parameter_names(None, atom.kinds))
+        names = parameter_names(None, atom.kinds, atoms.local_names(atom))
+        draft = atoms.build(atom, rng, names)
         found.add(structure_hash(draft.code(_plain_signature(draft), "f")))
     return frozenset(found)
 
@@ -53,7 +54,8 @@ def draw_draft(rng: Random, free_names: bool) -> Draft:
         changed = 0.1
     else:
         atom = rng.choices(atoms.ATOMS, weights=atoms.WEIGHTS)[0]
-        draft = atoms.build(atom, rng, parameter_names(naming, atom.kinds))
+        taken = atoms.local_names(atom)
+        draft = atoms.build(atom, rng, parameter_names(naming, atom.kinds, taken))
         changed = 0.3
     if rng.random() < changed:
         draft = add_post(draft, rng)

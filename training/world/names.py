@@ -23,7 +23,9 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "names": "mapping d table names lookup aliases dict1 codes".split(),
     "letter": "ch c letter char symbol target".split(),
 }
-SAME = {"posints": "ints", "sortedints": "ints", "smalln": "n", "bign": "n", "int": "n",
+SAME = {"brackets": "text", "few": "n", "bign2": "n", "bign3": "n", "distinctword": "word",
+        "fewints": "ints", "deep": "ints",
+        "posints": "ints", "sortedints": "ints", "smalln": "n", "bign": "n", "int": "n",
         "matrix": "rows", "square": "rows"}
 _SECOND = {
     "ints": ("other", "ys", "b", "second", "nums2", "others", "list2", "arr2", "right", "more"),
@@ -94,8 +96,14 @@ def function_name(rng: Random, base: str) -> str:
     return name + "_of" if keyword.iskeyword(name) or name in dir(builtins) else name
 
 
-def parameter_names(rng: Random | None, kinds: tuple[str, ...]) -> tuple[str, ...]:
-    """Names for parameters of the given kinds, all different; canonical ones without `rng`."""
+def parameter_names(
+    rng: Random | None, kinds: tuple[str, ...], taken: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
+    """Names for parameters of the given kinds, all different; canonical ones without `rng`.
+
+    Args:
+        taken: names that the body uses for itself.
+    """
     names: list[str] = []
     for kind in kinds:
         group = SAME.get(kind, kind)
@@ -106,7 +114,7 @@ def parameter_names(rng: Random | None, kinds: tuple[str, ...]) -> tuple[str, ..
             name = _odd(rng).lower()
         else:
             name = rng.choice(_SECOND[group] if second else PARAMETERS[group])
-        while name in names or (name in _RESERVED and name not in ("d", "a", "b")):
+        while name in names or name in taken or (name in _RESERVED and name not in ("d", "a", "b")):
             name = name + "2" if rng is None or rng.random() < 0.5 else _odd(rng).lower()
         names.append(name)
     return tuple(names)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+from training.world.names import SAME
+
 _ANONYMOUS: dict[str, tuple[str, ...]] = {
     "ints": ("a list of integers", "a list of numbers", "a list", "an array of numbers",
              "a given list", "a list of ints", "the list", "the given list"),
@@ -31,8 +33,6 @@ _NAMED: dict[str, tuple[str, ...]] = {
     "records": ("the list of tuples {p}", "the pairs {p}"),
     "letter": ("the letter {p}", "the character {p}"),
 }
-_GROUP = {"posints": "ints", "sortedints": "ints", "smalln": "n", "bign": "n", "int": "n",
-          "matrix": "rows", "square": "rows"}
 _ORDINALS = ("first", "second", "third")
 
 
@@ -45,7 +45,7 @@ def references(
         visible: the request states the parameter names, so that it may use them.
     """
     result = []
-    groups = [_GROUP.get(kind, kind) for kind in kinds]
+    groups = [SAME.get(kind, kind) for kind in kinds]
     quoted = rng.random() < 0.35
     for index, (group, param) in enumerate(zip(groups, params, strict=True)):
         shown = f"`{param}`" if quoted else param

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
 from dataclasses import dataclass
 from random import Random
 
@@ -130,7 +132,9 @@ def draw_signature(rng: Random, draft: Draft, name: str, hints: bool) -> str:
 
 def draw_name(rng: Random, draft: Draft, form: str) -> str:
     """The canonical name when the request does not say one."""
-    return draft.base_name if form == "none" else function_name(rng, draft.base_name)
+    name = draft.base_name if form == "none" else function_name(rng, draft.base_name)
+    # A function called `max` would hide the `max` that its own body calls.
+    return name + "_of" if hasattr(builtins, name) or keyword.iskeyword(name) else name
 
 
 def _sentence(wording: Wording, register: str, rng: Random) -> str:
@@ -189,6 +193,8 @@ def compose(
         return Request(f"Implement this function:\n```python\n{stub}\n```", register, form, signature)
     register = rng.choices(REGISTERS, weights=(18, 18, 17, 32, 15))[0]
     text = _sentence(said, register, rng)
+    if form != "line" and text[-1] not in ".?!":
+        text += rng.choice((".", ".", ";")) if form == "named" else rng.choice((".", ",", ""))
     if form == "named":
         text = rng.choice(_WITH_NAME).format(t=text, n=name)
     elif form == "ticks":

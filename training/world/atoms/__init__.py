@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from random import Random
-
-from training.world.atoms.atom import Atom, build
+from training.world.atoms.atom import Atom, build, local_names
+from training.world.atoms.classics import CLASSICS
+from training.world.atoms.dicts import DICTS
+from training.world.atoms.lists import LISTS
 from training.world.atoms.numbers import NUMBERS
+from training.world.atoms.strings import STRINGS
 
-ATOMS: tuple[Atom, ...] = (*NUMBERS,)
+ATOMS: tuple[Atom, ...] = (*NUMBERS, *STRINGS, *LISTS, *DICTS, *CLASSICS)
 WEIGHTS = tuple(atom.weight for atom in ATOMS)
 
-__all__ = ["ATOMS", "WEIGHTS", "Atom", "Random", "build"]
+__all__ = ["ATOMS", "WEIGHTS", "Atom", "build", "local_names"]

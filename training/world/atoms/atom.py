@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 
 from training.world.draft import Draft, Refs, Wording
@@ -25,7 +27,7 @@ class Atom:
     lines: tuple[str, ...]
     says: tuple[str, ...]
     steps: tuple[str, ...]
-    constants: dict[str, str] = field(default_factory=dict)
+    constants: dict[str, str] = field(default_factory=dict, hash=False)
     formulas: tuple[str, ...] = ()
     edge: tuple[str, ...] = ()
     weight: float = 1.0
@@ -40,6 +42,14 @@ def _say(template: str) -> tuple[str, str]:
     return kind, template[1:] if kind != "np" else template
 
 
+@cache
+def local_names(atom: Atom) -> frozenset[str]:
+    """Names that the code of an atom uses for itself; a parameter must not take one of them."""
+    draft = build(atom, Random(0), tuple(f"parameter{i}" for i in range(len(atom.kinds))))
+    tree = ast.parse(draft.code(f"def f({', '.join(draft.params)}):", "f"))
+    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+
+
 def build(atom: Atom, rng: Random, params: tuple[str, ...]) -> Draft:
     """The atom with constants and the given parameter names."""
     values = draw_constants(atom.constants, rng)
@@ -48,7 +58,11 @@ def build(atom: Atom, rng: Random, params: tuple[str, ...]) -> Draft:
         return text.format(*params, fn="{fn}", **values)
 
     def word(rng: Random | None, refs: Refs) -> Wording:
-        kind, text = _say(atom.says[0] if rng is None else rng.choice(atom.says))
+        says = atom.says
+        if any(" " in ref for ref in refs):
+            # "the nums-th" is English, "the a given number-th" is not.
+            says = tuple(say for say in says if "}th" not in say and "}-th" not in say) or says
+        kind, text = _say(says[0] if rng is None else rng.choice(says))
         return Wording(kind, text.format(*refs, **values))
 
     return Draft(

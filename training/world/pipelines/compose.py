@@ -55,10 +55,12 @@ def draw_constants(kinds: dict[str, str], rng: Random) -> dict[str, Any]:
             values[name] = values[kind[6:]] + rng.randint(3, 25)
         elif kind == "one":
             values[name] = rng.randint(1, 2)
+        elif kind.startswith("above2:"):
+            values[name] = values[kind[7:]] + rng.randint(1, 4)
         elif kind == "power":
             values[name] = rng.choice((4, 4, 5, 6))
         elif kind == "word":
-            values[name] = rng.choice(WORDS)
+            values[name] = rng.choice([w for w in WORDS if w not in values.values()])
         elif kind == "charset":
             values[name] = "".join(rng.sample("abcdefghijklmnoprstuwxyz0123456789", rng.randint(3, 5)))
         else:
@@ -196,7 +198,7 @@ class _Builder:
         self.map = block.expr.format(**self.fields, **values)
         self.e = self.map
         gloss = block.gloss.format(**values)
-        self.steps.append(f"Turn {self.fields['xs']} into {gloss}: {self.map}.")
+        self.steps.append(f"Map {self.fields['xs']}, {gloss}: {self.map}.")
         if block.formula:
             self.formulas.append(block.formula.format(**values))
         self.out = self.item if block.out == "same" else block.out

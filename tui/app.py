@@ -18,9 +18,9 @@ from textual.worker import Worker
 from assistant.answer import AnswerOptions
 from assistant.errors import AssistantError
 from tui.answering import answer_turn
-from tui.clipboard import copy_locally, local_command
+from tui.clipboard import copy_locally, local_commands
 from tui.engine_link import Connect, EngineLink
-from tui.messages import PromptSubmitted
+from tui.messages import PromptHeld, PromptSubmitted
 from tui.turn import Phase, Turn
 from tui.widgets.code_pane import count_lines
 from tui.widgets.help import HelpScreen
@@ -30,7 +30,7 @@ from tui.widgets.status import StatusLine
 from tui.widgets.transcript import Transcript
 
 FLUSH_INTERVAL_S = 0.125
-ARMED_S = 3.0
+NOTICE_S = 3.0
 COST_FACTOR = 10
 """The screen is drawn again only after ten times what the last drawing took."""
 
@@ -68,8 +68,8 @@ class AssistantApp(App[int]):
         self._answering: Worker[None] | None = None
         self._ticker: Timer
         self._next_draw = 0.0
-        self._armed = ""
-        self._disarm: Timer | None = None
+        self._said = ""
+        self._silence: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -120,6 +120,11 @@ class AssistantApp(App[int]):
         self._ticker.resume()
         self._answering = self.answer(self.turn)
 
+    @on(PromptHeld)
+    def tell_held(self) -> None:
+        """Say why nothing was sent."""
+        self.say("An answer is being written: your prompt stays here. esc esc stops it.")
+
     @work(group="answer")
     async def answer(self, turn: Turn) -> None:
         """Run one turn to its end, however it ends."""
@@ -133,7 +138,7 @@ class AssistantApp(App[int]):
         if not self.is_running:
             return
         self._ticker.pause()
-        self._disarm_all()
+        self.hush()
         self.prompt.held = False
         if turn.phase is Phase.FAILED or (turn.phase is Phase.STOPPED and turn.empty):
             self.prompt.put_back(turn.question)
@@ -154,32 +159,34 @@ class AssistantApp(App[int]):
         phase = self._phase if self.turn is None else self.turn.phase
         model = self.link.model.id if self.link.model is not None else ""
         self.status.show(model, phase, self.turn)
-        self.hints.show(self._armed or (BUSY if self.busy else IDLE))
+        self.hints.show(self._said or (BUSY if self.busy else IDLE))
         if self.transcript.current is not None:
             self.transcript.current.show()
 
     # Stopping and leaving
 
-    def _arm(self, what: str) -> None:
-        self._disarm_all()
-        self._armed = what
-        self._disarm = self.set_timer(ARMED_S, self._disarm_all)
+    def say(self, text: str) -> None:
+        """Put a short notice in the bottom line for a moment; a toast would cover the prompt."""
+        self.hush()
+        self._said = text
+        self._silence = self.set_timer(NOTICE_S, self.hush)
         self._draw()
 
-    def _disarm_all(self) -> None:
-        if self._disarm is not None:
-            self._disarm.stop()
-        self._armed, self._disarm = "", None
+    def hush(self) -> None:
+        """Take the notice away; what it armed is disarmed."""
+        if self._silence is not None:
+            self._silence.stop()
+        self._said, self._silence = "", None
         self._draw()
 
     def action_escape(self) -> None:
         """The first press arms, the second within three seconds stops."""
         if not self.busy:
             self.screen.clear_selection()
-        elif self._armed == ARMED_STOP:
+        elif self._said == ARMED_STOP:
             self.action_stop()
         else:
-            self._arm(ARMED_STOP)
+            self.say(ARMED_STOP)
 
     def action_stop(self) -> None:
         """Stop the answer: the stream is closed, which makes the engine stop too."""
@@ -196,10 +203,10 @@ class AssistantApp(App[int]):
             self.prompt.clear_draft()
         elif self.busy:
             self.action_stop()
-        elif self._armed == ARMED_QUIT:
+        elif self._said == ARMED_QUIT:
             await self.action_quit()
         else:
-            self._arm(ARMED_QUIT)
+            self.say(ARMED_QUIT)
 
     async def action_quit(self) -> None:
         """Leave; an answer that is still being written is stopped."""
@@ -234,7 +241,7 @@ class AssistantApp(App[int]):
         """Copy the newest code, byte for byte, and say what is known about it."""
         turn = self.transcript.newest_with_code()
         if turn is None:
-            self.notify("There is no code to copy yet.")
+            self.say("There is no code to copy yet.")
             return
         code = turn.shown.code
         self._copy(code)
@@ -242,11 +249,11 @@ class AssistantApp(App[int]):
         known = verdict.outcome.value if verdict is not None else "UNCHECKED"
         if not turn.phase.over and turn.phase is not Phase.CHECKING:
             known += ", still being written"
-        self.notify(f"Copied {count_lines(len(code.splitlines()))} ({known}).", markup=False)
+        self.say(f"Copied {count_lines(len(code.splitlines()))} ({known}).")
 
     def _copy(self, text: str) -> None:
         self.copy_to_clipboard(text)
-        if (command := local_command()) is not None:
+        for command in local_commands():
             self.run_worker(copy_locally(text, command), group="clipboard")
 
 

@@ -15,28 +15,30 @@ from collections.abc import Mapping
 TIMEOUT_S = 3.0
 
 
-def local_command(environment: Mapping[str, str] = os.environ) -> list[str] | None:
-    """The program that takes the clipboard's new text on its standard input, if there is one.
+def local_commands(environment: Mapping[str, str] = os.environ) -> list[list[str]]:
+    """The programs that take the clipboard's new text on their standard input.
 
     Args:
         environment: where to look for `PATH`, the display and the marks of an SSH session.
 
     Returns:
-        The command, or None over SSH (the program would fill the wrong machine's clipboard)
-        and where nothing suitable is installed.
+        None of them over SSH (they would fill the wrong machine's clipboard), except tmux, which
+        drops OSC 52 as it comes configured and hands the text on to the terminal when asked.
     """
-    if environment.get("SSH_CONNECTION") or environment.get("SSH_TTY"):
-        return None
+    here = not (environment.get("SSH_CONNECTION") or environment.get("SSH_TTY"))
+    display, wayland = environment.get("DISPLAY"), environment.get("WAYLAND_DISPLAY")
+    found: list[list[str]] = []
     for command, usable in (
-        (["pbcopy"], sys.platform == "darwin"),
-        (["clip"], sys.platform == "win32"),
-        (["wl-copy"], bool(environment.get("WAYLAND_DISPLAY"))),
-        (["xclip", "-selection", "clipboard"], bool(environment.get("DISPLAY"))),
-        (["xsel", "--clipboard", "--input"], bool(environment.get("DISPLAY"))),
+        (["tmux", "load-buffer", "-w", "-"], environment.get("TMUX")),
+        (["pbcopy"], here and sys.platform == "darwin"),
+        (["clip"], here and sys.platform == "win32"),
+        (["wl-copy"], here and wayland),
+        (["xclip", "-selection", "clipboard"], here and display and not wayland),
+        (["xsel", "--clipboard", "--input"], here and display and not wayland),
     ):
         if usable and shutil.which(command[0], path=environment.get("PATH")):
-            return command
-    return None
+            found.append(command)
+    return found
 
 
 async def copy_locally(text: str, command: list[str]) -> bool:
@@ -44,7 +46,7 @@ async def copy_locally(text: str, command: list[str]) -> bool:
 
     Args:
         text: the exact text; not a newline is added.
-        command: what `local_command` returned.
+        command: one of `local_commands`.
 
     Returns:
         False when the program failed or did not take the text in time.

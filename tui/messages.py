@@ -12,3 +12,7 @@ class PromptSubmitted(Message):
     """The user has sent a prompt that is not blank; the prompt is cleared already."""
 
     text: str
+
+
+class PromptHeld(Message):
+    """The user has pressed Enter while an answer is being written; the prompt stays."""

@@ -103,5 +103,5 @@ async def session(
 ) -> AsyncIterator[Session]:
     """The application as `assistant tui` would start it with these settings."""
     app = build(resolved)
-    async with app.run_test(size=size, notifications=True) as pilot:
+    async with app.run_test(size=size) as pilot:
         yield Session(app, pilot)

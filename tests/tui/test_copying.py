@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 from tests.tui.screen import ANSWER, CODE, session_on
-from tui.clipboard import copy_locally, local_command
+from tui.clipboard import copy_locally, local_commands
 
 EXACT = "def f(x):\n\treturn '[b]\x1b' + x  \n\n# \u202e \u4e16\u754c\n"
 
@@ -18,7 +18,7 @@ EXACT = "def f(x):\n\treturn '[b]\x1b' + x  \n\n# \u202e \u4e16\u754c\n"
 @pytest.fixture(autouse=True)
 def _no_display(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clipboard of the person who runs the tests is not touched."""
-    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "TMUX"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SSH_CONNECTION", "tests")
 
@@ -113,7 +113,7 @@ class TestLocalProgram:
 
     def test_over_ssh_none_is_used(self) -> None:
         """It would fill the clipboard of the wrong machine."""
-        assert local_command({"SSH_CONNECTION": "1", "DISPLAY": ":0", "PATH": "/usr/bin"}) is None
+        assert local_commands({"SSH_CONNECTION": "1", "DISPLAY": ":0", "PATH": "/usr/bin"}) == []
 
     def test_without_a_display_none_is_used(self, tmp_path: Path) -> None:
         """xclip without a display would only fail."""
@@ -121,12 +121,19 @@ class TestLocalProgram:
         program.write_text("#!/bin/sh\n")
         program.chmod(0o755)
 
-        assert local_command({"PATH": str(tmp_path)}) is None
-        assert local_command({"PATH": str(tmp_path), "DISPLAY": ":0"}) == [
-            "xclip",
-            "-selection",
-            "clipboard",
+        assert local_commands({"PATH": str(tmp_path)}) == []
+        assert local_commands({"PATH": str(tmp_path), "DISPLAY": ":0"}) == [
+            ["xclip", "-selection", "clipboard"]
         ]
+
+    def test_tmux_is_told_even_over_ssh(self, tmp_path: Path) -> None:
+        """It drops OSC 52 by default, and knows the terminal that it is shown on."""
+        program = tmp_path / "tmux"
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        environment = {"PATH": str(tmp_path), "SSH_CONNECTION": "1", "TMUX": "/tmp/tmux,1,0"}
+
+        assert local_commands(environment) == [["tmux", "load-buffer", "-w", "-"]]
 
     async def test_the_program_gets_the_exact_text(self, tmp_path: Path) -> None:
         """Byte for byte on its standard input."""

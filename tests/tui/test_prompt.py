@@ -95,7 +95,7 @@ async def test_a_prompt_sent_too_early_stays_in_its_place() -> None:
             await s.until(lambda: server.requests)
             s.app.prompt.insert("too early")
             await s.pilot.press("enter")
-            await s.pilot.pause()
+            await s.until(lambda: "your prompt stays here" in s.text)
             assert s.app.prompt.text == "too early"
             assert len(server.requests) == 1
             reply.release()

@@ -127,7 +127,7 @@ async def test_one_escape_only_arms() -> None:
 
 async def test_an_armed_escape_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """After its time, the next press arms again instead of stopping."""
-    monkeypatch.setattr(app_module, "ARMED_S", 0.05)
+    monkeypatch.setattr(app_module, "NOTICE_S", 0.05)
     reply = Reply.of(ANSWER)
     reply.hold(3)
     with ScriptedEndpoint([reply]) as server:

@@ -29,5 +29,5 @@ class Hints(Static):
     def show(self, text: str) -> None:
         """Draw the line if it has changed."""
         if text != self.text:
-            self.set_class(text in (ARMED_STOP, ARMED_QUIT), "-urgent")
+            self.set_class(text not in (IDLE, BUSY), "-urgent")
             self.update(text, layout=False)

@@ -8,7 +8,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
-from tui.messages import PromptSubmitted
+from tui.messages import PromptHeld, PromptSubmitted
 
 PLACEHOLDER = "What should the code do?   Enter sends, ctrl+j starts a new line"
 
@@ -89,7 +89,7 @@ class Prompt(TextArea):
         if not text.strip():
             return
         if self.held:
-            self.notify("An answer is being written; esc twice stops it. Your prompt stays here.")
+            self.post_message(PromptHeld())
             return
         self.held = True
         self.clear_draft()

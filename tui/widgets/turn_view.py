@@ -18,7 +18,7 @@ class TurnView(Vertical):
 
     DEFAULT_CSS = """
     TurnView { height: auto; }
-    TurnView .note { display: none; margin: 1 0 0 0; }
+    TurnView .note { display: none; }
     TurnView .note.-some { display: block; }
     TurnView .note.-failed { color: $text-error; border-left: outer $error; padding: 0 0 0 1; }
     """

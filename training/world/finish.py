@@ -68,7 +68,10 @@ POSTS: tuple[Post, ...] = (
     Post("not", ("bool",), "bool", "not {r}", ("it is not the case that {w}", "it is false that {w}"),
          ("then negate the answer",), "negated", clause=True),
 )
-_FALLBACKS = (0, -1, None, "", [], 1, False, -99)
+_FALLBACKS: dict[str, tuple[object, ...]] = {
+    "int": (0, -1, None, 1, -99, 100), "float": (0, None, -1), "bool": (False, None, True),
+    "str": ("", None, "none", "empty", "-"), "list": ([], None), "dict": ({}, None),
+}
 
 
 def _unreturned(steps: tuple[str, ...]) -> tuple[str, ...]:
@@ -124,7 +127,7 @@ def add_guard(draft: Draft, rng: Random) -> Draft:
     kinds = ("ints", "words", "text", "rows", "scores", "word", "posints", "records")
     if draft.kinds[0] not in kinds or draft.recursive or draft.lines[0].startswith("if not "):
         return draft
-    fallback = rng.choice(_FALLBACKS)
+    fallback = rng.choice(_FALLBACKS.get(draft.out, (None, 0, -1)))
     param = draft.params[0]
 
     def word(rng: Random | None, refs: Refs) -> Wording:

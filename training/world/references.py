@@ -65,3 +65,34 @@ def references(
             text = f"the {_ORDINALS[number]} {noun}"
         result.append(text)
     return tuple(result)
+
+
+_IT = {"ints": ("it", "the list", "it"), "words": ("it", "the list"), "rows": ("it",),
+       "text": ("it", "the string"), "word": ("it", "the string"), "scores": ("it", "the dict"),
+       "names": ("it",), "records": ("it", "the list")}
+_OPENINGS = ("Given {r}, {s}", "Given {r}, {s}", "I have {r}. {S}", "For {r}: {s}",
+             "There is {r}. {S}", "You get {r}. {S}", "Input is {r}. {S}", "With {r}: {s}")
+
+
+def introduced(
+    rng: Random, kinds: tuple[str, ...], params: tuple[str, ...], visible: bool
+) -> tuple[str, tuple[str, ...]]:
+    """An opening that introduces the only argument, or "", and the phrases for all arguments.
+
+    "Given a list of numbers `xs`, return the largest of the numbers in it."
+    """
+    group = SAME.get(kinds[0], kinds[0])
+    if len(kinds) > 1 or group not in _IT or rng.random() > 0.13:
+        return "", references(rng, kinds, params, visible)
+    noun = rng.choice([a for a in _ANONYMOUS[group] if a.startswith(("a ", "an ")) and "given" not in a])
+    if visible and rng.random() < 0.6:
+        noun += " " + rng.choice(("{p}", "`{p}`", "called {p}")).format(p=params[0])
+    return noun, (rng.choice(_IT[group]),)
+
+
+def opened(noun: str, sentence: str, rng: Random) -> str:
+    """The sentence after its opening; unchanged without one."""
+    if not noun:
+        return sentence
+    lower, upper = sentence[0].lower() + sentence[1:], sentence[0].upper() + sentence[1:]
+    return rng.choice(_OPENINGS).format(r=noun, s=lower, S=upper)

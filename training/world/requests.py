@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import re
 from dataclasses import dataclass
 from random import Random
 
 from training.world.constants import HINTS
 from training.world.draft import Draft, Wording
 from training.world.names import function_name
-from training.world.references import references
+from training.world.references import introduced, opened
 
 REGISTERS = ("docstring", "terse", "question", "imperative", "chatty")
 
@@ -92,6 +93,12 @@ _WITH_TICKS = (
     "Write `{s}`. {t}", "In `{s}`: {t}", "{t} It must be `{s}`.", "Implement `{s}`. {t}",
     "Please fill in `{s}`. {t}",
 )
+# `f(x)` without `def` counts as a signature only where the sentence says that it is one.
+_WITH_CALL = (
+    "{t} Signature: `{s}`", "{t} The signature is `{s}`.", "Write `{s}`. {t}",
+    "Implement `{s}`. {t}", "{t} Use this signature: `{s}`.", "Write a function `{s}`. {t}",
+    "Create the function `{s}`: {t}", "Define `{s}`. {t}", "I need a function `{s}`. {t}",
+)
 _WITH_LINE = (
     "{t}\n{s}", "{s}\n{t}", "{t}\n\n{s}", "{t} Signature:\n{s}", "{t}\nUse this signature:\n{s}",
     "{t} It starts with\n{s}", "Complete this function:\n{s}\n{t}", "{s}\n\n{t}",
@@ -101,6 +108,8 @@ _EXAMPLES = (
     "{t}\n{c} -> {r}", "{t}\nExample: {c} -> {r}", "{t} So {c} should be {r}.",
     "{t}\n>>> {c}\n{r}", "{t}\nYour code should pass: assert {c} == {r}",
 )
+_NUMBER_WORDS = "zero one two three four five six seven eight nine ten".split()
+_SMALL_NUMBER = re.compile(r"(?<![\w'\"`.-])([2-9]|10)(?![\w'\"`.-])")
 _HINTED_OUT = {"int": "int", "str": "str", "bool": "bool", "list": "list", "dict": "dict",
                "float": "float"}
 
@@ -140,6 +149,8 @@ def draw_name(rng: Random, draft: Draft, form: str) -> str:
 def _sentence(wording: Wording, register: str, rng: Random) -> str:
     frame = rng.choice(_FRAMES[wording.kind][register])
     text = wording.text.rstrip(".")
+    if rng.random() < 0.06:
+        text = _SMALL_NUMBER.sub(lambda found: _NUMBER_WORDS[int(found[1])], text)
     bare = text[4:] if text.startswith("the ") else text
     if wording.kind == "sequence" and "{w}" in frame and not text.startswith("Given"):
         text = text[0].lower() + text[1:]
@@ -184,22 +195,24 @@ def compose(
         example: a call and its result as text, to be shown, or None.
     """
     visible = form in ("stub", "ticks", "line")
-    refs = references(rng, draft.kinds, draft.params, visible)
+    opening, refs = introduced(rng, draft.kinds, draft.params, visible)
     said = draft.word(rng, refs)
     if form == "stub":
         register = "docstring" if rng.random() < 0.85 else rng.choice(REGISTERS[1:4])
-        text = _sentence(said, register, rng)
+        text = opened(opening, _sentence(said, register, rng), rng)
         stub = _stub(signature, text, example, rng).rstrip("\n")
         return Request(f"Implement this function:\n```python\n{stub}\n```", register, form, signature)
     register = rng.choices(REGISTERS, weights=(18, 18, 17, 32, 15))[0]
-    text = _sentence(said, register, rng)
+    text = opened(opening, _sentence(said, register, rng), rng)
     if form != "line" and text[-1] not in ".?!":
         text += rng.choice((".", ".", ";")) if form == "named" else rng.choice((".", ",", ""))
     if form == "named":
         text = rng.choice(_WITH_NAME).format(t=text, n=name)
     elif form == "ticks":
-        shown = signature if rng.random() < 0.8 else signature[4:-1]
-        text = rng.choice(_WITH_TICKS).format(t=text, s=shown)
+        if rng.random() < 0.75:
+            text = rng.choice(_WITH_TICKS).format(t=text, s=signature)
+        else:
+            text = rng.choice(_WITH_CALL).format(t=text, s=signature[4:-1])
     elif form == "line":
         text = rng.choice(_WITH_LINE).format(t=text, s=signature)
     if example:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 """How often an edit is made anew for an editor that had moved on when it arrived."""
 FEEDBACK = 1.0
-"""Seconds in which an editor tells of an edit that it has applied; Neovim waits 0.15 itself."""
+"""Seconds in which an editor tells of an edit, ours or the one that it refused ours for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,7 @@ async def apply_body(server: AssistantServer, target: Target, body: Body) -> Non
             result = await server.workspace_apply_edit_async(_versioned(server, now, edits))
         except JsonRpcException as error:
             raise Refused(f"The editor did not apply the edit: {error.message}") from error
-        wait = FEEDBACK if result.applied else 0
-        later = await server.documents.newer(now.document, seconds=wait)
+        later = await server.documents.newer(now.document, FEEDBACK)
         if later is None and not result.applied:
             reason = f": {result.failure_reason}" if result.failure_reason else "."
             raise Refused(f"The editor did not apply the edit{reason}")

@@ -148,7 +148,7 @@ async def _answered(
                 case PromptProgress(total=total, processed=processed):
                     progress.report("reading", f"{processed} of {total} tokens")
                 case Reasoning():
-                    progress.report("thinking", thoughts.add(event))
+                    progress.report(f"thinking: {event.section.value}", thoughts.add(event))
                 case Code():
                     code.setdefault(event.candidate, []).append(event.text)
                     lines = "".join(code[event.candidate]).count("\n")
@@ -176,7 +176,7 @@ class Thoughts:
         self._section: object = None
 
     def add(self, event: Reasoning) -> str:
-        """Take in a piece; gives the section with the line that is being written."""
+        """Take in a piece; gives the end of the line that is being written."""
         if event.section is not self._section:
             self._section = event.section
             self.text += (
@@ -184,8 +184,7 @@ class Thoughts:
             )
         self.text += event.text
         line = self.text.rstrip().rpartition("\n")[2]
-        shown = "" if line.startswith("## ") else f" - {line[-TAIL:]}"
-        return f"{event.section.value}{shown}"
+        return "" if line.startswith("## ") else line[-TAIL:]
 
 
 def _arguments(

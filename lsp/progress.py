@@ -29,6 +29,7 @@ class Progress:
         self._shown = False
         self._ended = False
         self._last_report = 0.0
+        self._later: asyncio.TimerHandle | None = None
 
     def show(self) -> None:
         """Begin to show it: the editor knows the token."""
@@ -42,11 +43,23 @@ class Progress:
 
     def report(self, kind: str, message: str = "") -> None:
         """Say what is going on; a new `kind` at once, more of the same not too often."""
-        now = asyncio.get_running_loop().time()
         same = kind == self._kind
-        self._kind, self._message = kind, f"{kind}: {message}" if message else kind
-        if self._shown and not (same and now - self._last_report < REPORT_EVERY):
-            self._last_report = now
+        self._kind, self._message = kind, f"{kind} - {message}" if message else kind
+        if self._later is not None and not same:
+            self._later.cancel()
+            self._later = None
+        if self._later is None:
+            loop = asyncio.get_running_loop()
+            wait = self._last_report + REPORT_EVERY - loop.time() if same else 0
+            if wait > 0:
+                self._later = loop.call_later(wait, self._report_now)
+            else:
+                self._report_now()
+
+    def _report_now(self) -> None:
+        self._later = None
+        if self._shown:
+            self._last_report = asyncio.get_running_loop().time()
             self._send(types.WorkDoneProgressReport(message=self._message, cancellable=True))
 
     def end(self, message: str) -> None:
@@ -54,6 +67,8 @@ class Progress:
         if self._shown and not self._ended:
             self._send(types.WorkDoneProgressEnd(message=message))
         self._ended = True
+        if self._later is not None:
+            self._later.cancel()
 
     def _send(
         self,

@@ -109,8 +109,8 @@ def test_reasoning_shows_in_progress_and_never_in_the_edit(session: Start) -> No
     shown = [value.get("message", "") for value in progress(client)]
     assert [value["kind"] for value in progress(client)][:1] == ["begin"]
     assert progress(client)[0]["cancellable"] is True
-    stages = list(dict.fromkeys(message.partition(":")[0] for message in shown))
-    assert stages[-4:] == ["thinking", "writing", "checking", "done, parsed"]
+    stages = list(dict.fromkeys(message.partition(" - ")[0] for message in shown))
+    assert stages[-4:] == ["thinking: Edge cases", "writing", "checking", "done, parsed"]
     assert any(message.startswith("thinking: Intent") for message in shown)
     (log,) = client.of("window/logMessage")
     assert "Multiply by two." in log["message"]

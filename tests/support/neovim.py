@@ -98,12 +98,11 @@ class Neovim:
         return json.loads(said.stdout)
 
     def wait_until(self, condition: str) -> None:
-        """Let the editor run until a Lua expression is true."""
-        milliseconds = int(PATIENCE * 1000)
-        seen = self.lua(f"return (vim.wait({milliseconds}, function() return {condition} end, 10))")
-        if not seen:
-            messages = self.lua("return vim.fn.execute('messages')")
-            raise AssertionError(f"never true: {condition}\n{self.text()}\n{messages}")
+        """Ask until a Lua expression is true; each asking takes some 30 ms."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.lua(f"return ({condition}) and true or false"):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"never true: {condition}\n{self.text()}\n{self.messages()}")
 
     def text(self) -> str:
         """The current buffer."""

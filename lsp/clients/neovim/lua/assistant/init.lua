@@ -25,7 +25,7 @@ local function run(client, command, buffer)
     running = vim.tbl_filter(function(other)
       return other ~= request
     end, running)
-    if failure and failure.code ~= vim.lsp.protocol.ErrorCodes.RequestCancelled then
+    if failure then
       vim.notify('assistant: ' .. failure.message, vim.log.levels.ERROR)
     end
   end
@@ -62,7 +62,8 @@ end
 
 --- Stop the newest request that runs.
 function M.cancel()
-  local newest = running[#running]
+  -- Taken off here: Neovim does not pass on the answer to a request that was cancelled.
+  local newest = table.remove(running)
   if newest then
     newest.client:cancel_request(newest.id)
   else

@@ -1,0 +1,93 @@
+"""While the model is being loaded, and when loading fails in an unforeseen way."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from assistant.daemon.server import Service, build_app
+from assistant.daemon.worker import MAX_WAITING, Phase, Worker
+from assistant.engine.engine import Engine
+from assistant.engine.types import EngineSettings
+from tests.support.daemons import chat, wait_until
+
+
+@asynccontextmanager
+async def served(load: Callable[[], Engine]) -> AsyncIterator[tuple[httpx.AsyncClient, Worker]]:
+    """The real application and worker, without a socket."""
+    worker = Worker(load, on_answer=lambda: None)
+    service = Service(worker, "tiny", Path("tiny.gguf"), stop=lambda: None)
+    transport = httpx.ASGITransport(build_app(service))
+    worker.start()
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://daemon") as http:
+            yield http, worker
+    finally:
+        assert worker.stop(10)
+
+
+async def test_health_answers_while_the_model_is_being_loaded(models: Path) -> None:
+    """Work is refused until then, and done afterwards."""
+    go = threading.Event()
+
+    def load() -> Engine:
+        go.wait(30)
+        return Engine(models / "abcd.gguf", EngineSettings(threads=1))
+
+    async with served(load) as (http, worker):
+        assert (await http.get("/health")).json()["status"] == "loading"
+        assert (await http.get("/status")).json()["phase"] == "loading"
+        assert (await http.post("/v1/chat/completions", json=chat())).status_code == 503
+        go.set()
+        wait_until(lambda: worker.phase is Phase.OK)
+        answer = (await http.post("/v1/chat/completions", json=chat())).json()
+        assert answer["choices"][0]["message"]["content"] == "ABCD"
+
+
+async def test_a_defect_in_loading_is_told(models: Path) -> None:
+    def load() -> Engine:
+        raise ZeroDivisionError("a defect")
+
+    async with served(load) as (http, worker):
+        wait_until(lambda: worker.phase is Phase.FAILED)
+        body = (await http.get("/health")).json()
+        assert body["status"] == "failed"
+        assert "a defect" in body["detail"]
+        assert (await http.get("/v1/models")).status_code == 503
+
+
+async def test_a_queue_has_an_end(models: Path) -> None:
+    """A client that asks in a loop is refused, and what waits is ended with the worker."""
+    held = threading.Event()
+
+    class Slow(Engine):
+        """Waits before it begins."""
+
+        def generate(self, *arguments):  # type: ignore[no-untyped-def]
+            held.wait(30)
+            return super().generate(*arguments)
+
+    async with served(lambda: Slow(models / "abcd.gguf", EngineSettings(threads=1))) as (
+        http,
+        worker,
+    ):
+        wait_until(lambda: worker.phase is Phase.OK)
+        url, body = "/v1/chat/completions", chat()
+        async with asyncio.timeout(30):
+            asked = [asyncio.create_task(http.post(url, json=body))]
+            while not worker.running:
+                await asyncio.sleep(0.01)
+            asked += [asyncio.create_task(http.post(url, json=body)) for _ in range(MAX_WAITING)]
+            while worker.waiting < MAX_WAITING:
+                await asyncio.sleep(0.01)
+        refused = await http.post(url, json=body)
+        assert refused.status_code == 429
+        assert f"{MAX_WAITING} requests are waiting" in refused.json()["error"]["message"]
+        held.set()
+        answers = await asyncio.gather(*asked)
+        assert {a.json()["choices"][0]["message"]["content"] for a in answers} == {"ABCD"}

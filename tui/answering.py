@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, cast
@@ -21,9 +20,6 @@ from tui.engine_link import EngineLink
 from tui.turn import Phase, Turn
 
 log = logging.getLogger(__name__)
-
-FAIR_SHARE_S = 0.02
-"""A source that never makes us wait must not starve the screen: after this long, it waits."""
 
 
 class Metered:
@@ -81,7 +77,6 @@ async def answer_turn(turn: Turn, link: EngineLink, options: AnswerOptions) -> N
 
 
 async def _stream(turn: Turn, connection: Metered, options: AnswerOptions) -> None:
-    began = time.monotonic()
     events_of = answer(Task(turn.question), cast("Connection", connection), options)
     async with aclosing(events_of) as events:
         async for event in events:
@@ -91,6 +86,3 @@ async def _stream(turn: Turn, connection: Metered, options: AnswerOptions) -> No
                 turn.progress(event.processed, event.total)
             else:
                 turn.apply(event)
-            if time.monotonic() - began > FAIR_SHARE_S:
-                await asyncio.sleep(0)
-                began = time.monotonic()

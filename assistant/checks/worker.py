@@ -32,7 +32,7 @@ _RESERVE = 64 * _MEBIBYTE
 
 
 def main() -> None:
-    """Read the request, run it, report, and leave without any clean-up of the code's."""
+    """Read the request, run it, report."""
     request_fd, result_fd = int(sys.argv[1]), int(sys.argv[2])
     os.set_inheritable(result_fd, False)
     with os.fdopen(request_fd, "rb") as pipe:
@@ -45,9 +45,9 @@ def main() -> None:
         report(at="setup", problem=f"{type(error).__name__}: {error}")
         return
     report(at="answer")
-    facts = _run(request, report)
-    report(**facts)
-    os._exit(0)
+    # The parent ends this process when it has the last message: no thread and no exit handler of
+    # the code's can delay it.
+    report(**_run(request, report))
 
 
 def _reporter(fd: int, nonce: str) -> Callable[..., None]:

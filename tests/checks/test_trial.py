@@ -70,7 +70,7 @@ def verdict(code: str, tests: str = "assert True", limits: Limits = QUICK) -> tu
         ("raise KeyboardInterrupt", "assert True", Outcome.ERROR, "KeyboardInterrupt"),
         ("x = 'a' * 10**11", "assert True", Outcome.MEMORY, "memory limit"),
         (
-            "def f():\n    kept = []\n    while True:\n        kept.append(bytearray(1 << 20))",
+            "def f():\n    kept = []\n    while True:\n        kept.append(bytes(1 << 25))",
             "assert f()",
             Outcome.MEMORY,
             "line 1: assert f()",
@@ -102,6 +102,15 @@ def verdict(code: str, tests: str = "assert True", limits: Limits = QUICK) -> tu
             "assert False",
             Outcome.PROTOCOL_VIOLATION,
             "result channel",
+        ),
+        (
+            "import json, os\n"
+            "line = json.dumps({'end': 'finished', 'asserts': 1, 'functions': []})\n"
+            "for fd in range(3, 64):\n    try:\n        os.write(fd, line.encode() + b'\\n')\n"
+            "    except OSError:\n        pass",
+            "assert False",
+            Outcome.PROTOCOL_VIOLATION,
+            "no report",
         ),
         ("f = 1", "if f == 2:\n    assert True", Outcome.NOT_CHECKED, "no assert"),
     ],
@@ -188,6 +197,17 @@ def test_sets_have_one_order_so_that_verdicts_repeat():
     assert len({verdict(code, tests) for _ in range(3)}) == 1
     first = verdict(code, "assert order == 1")[1]
     assert verdict(code, "assert order == 1")[1] == first
+
+
+def test_threads_and_exit_handlers_of_the_code_do_not_delay_the_verdict():
+    code = (
+        "import atexit, threading, time\natexit.register(time.sleep, 60)\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()"
+    )
+    began = time.monotonic()
+
+    assert verdict(code)[0] is Outcome.PASS
+    assert time.monotonic() - began < 5
 
 
 def test_setting_stop_ends_a_run_at_once():

@@ -6,11 +6,13 @@ import os
 from typing import TYPE_CHECKING
 
 from assistant.config import Resolved
-from assistant.errors import ConfigProblem
+from assistant.errors import ConfigProblem, EngineProblem
 
 if TYPE_CHECKING:
     from assistant.client import Target
     from assistant.client.connection import Connection
+
+ENGINE_PACKAGE = "llama-cpp-python"
 
 
 def target_of(resolved: Resolved) -> Target:
@@ -50,9 +52,27 @@ async def open_connection(resolved: Resolved, *, start: bool = True) -> Connecti
 
     Raises:
         ConfigProblem: the settings do not say how.
+        EngineProblem: the local engine is asked for and not installed.
         DaemonProblem: the daemon can not be started or reached.
         EndpointProblem: the endpoint does not answer.
     """
     from assistant.client.connection import connect
 
-    return await connect(target_of(resolved), start=start)
+    target = target_of(resolved)
+    if not resolved.settings.endpoint.url:
+        _require_engine()
+    return await connect(target, start=start)
+
+
+def _require_engine() -> None:
+    """The base install works against an endpoint only; say so before a daemon dies of it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        version(ENGINE_PACKAGE)
+    except PackageNotFoundError as error:
+        raise EngineProblem(
+            f"{ENGINE_PACKAGE}, the local engine's library, is not installed.",
+            hint="Install it: pip install 'assistant[local]'. "
+            "Or use a server: set endpoint.url in config.toml.",
+        ) from error

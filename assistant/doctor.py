@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assistant import config, locations
+from assistant.connecting import ENGINE_PACKAGE
 from assistant.errors import AssistantError
 
 OLDEST_PYTHON = (3, 11)
-ENGINE_PACKAGE = "llama-cpp-python"
 
 
 class State(enum.Enum):

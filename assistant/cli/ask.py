@@ -29,6 +29,8 @@ examples:
 
 # A request is prose and perhaps some code; whatever is larger is a file by mistake.
 _MAX_REQUEST_BYTES = 4 << 20
+# A large model takes longer than this to load, and then the user should know why.
+_PATIENCE_SECONDS = 3.0
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -56,7 +58,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=Path,
         metavar="FILE",
         help="run the code against FILE: plain asserts or test_* functions. The code runs with "
-        "limits on time and memory, but not in a sandbox",
+        "limits on time and memory in an empty folder, but not in a sandbox",
     )
     parser.add_argument("--no-verify", action="store_true", help="check nothing")
     parser.add_argument(
@@ -147,7 +149,11 @@ async def _answer(task: Task, options: AnswerOptions, resolved: Resolved, showin
     from assistant.connecting import open_connection
 
     showing.connecting()
-    connection = await open_connection(resolved)
+    waiting = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, showing.still_connecting)
+    try:
+        connection = await open_connection(resolved)
+    finally:
+        waiting.cancel()
     try:
         async with aclosing(answer(task, connection, options)) as events:
             async for event in events:

@@ -19,6 +19,9 @@ class Showing(Protocol):
     def connecting(self) -> None:
         """The engine may have to be started, which takes a moment."""
 
+    def still_connecting(self) -> None:
+        """It takes more than a moment."""
+
     def event(self, event: Event | PromptProgress) -> None:
         """Show one event."""
 
@@ -55,6 +58,9 @@ class JsonLines(_Outcome):
     def connecting(self) -> None:
         """Nothing: stdout carries events only."""
 
+    def still_connecting(self) -> None:
+        """Nothing here either."""
+
     def event(self, event: Event | PromptProgress) -> None:
         """Print the event; progress in the prompt is none of the contract's."""
         self.note(event)
@@ -90,6 +96,11 @@ class People(_Outcome):
     def connecting(self) -> None:
         """Say why nothing happens for a moment."""
         self.status.show("connecting to the engine...")
+
+    def still_connecting(self) -> None:
+        """Say it on a line that stays, as there may be no other sign of life for a while."""
+        self.status.clear()
+        terminal.say("The engine is starting; a large model takes a while to load...")
 
     def event(self, event: Event | PromptProgress) -> None:
         """Show the event where it belongs."""

@@ -89,7 +89,7 @@ def draw(rng: Random) -> Spec:
     source: Source = _weighted(rng, list(SOURCES))
     item = source.item
     ops: list[tuple[Filter | Map, dict[str, Any]]] = []
-    length = rng.choices((0, 1, 2, 3), weights=(12, 38, 38, 12))[0]
+    length = rng.choices((0, 1, 2, 3), weights=(14, 46, 34, 6))[0]
     used: set[str] = set()
     for _ in range(length):
         wants_filter = rng.random() < 0.52

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from assistant.events import Code, Failed, from_json
 from tests.cli.conftest import CODE, Assistant
@@ -70,6 +71,26 @@ def test_ctrl_c_cancels_the_request_and_exits_130(assistant: Assistant):
     after = status(assistant)
     assert after["pid"] == before["pid"]
     assert after["requests_served"] == 0
+
+
+def test_ctrl_c_while_tests_run_leaves_no_process_of_theirs(shared, tmp_path):
+    note = tmp_path / "pid"
+    tests = tmp_path / "test_slow.py"
+    tests.write_text(
+        f"import os, time\nwith open({str(note)!r}, 'w') as f: f.write(str(os.getpid()) + ' ')\n"
+        "time.sleep(60)\nassert add(1, 2) == 3\n"
+    )
+    process = shared.start(
+        *("ask", "--model", shared.model("good"), "--tests", str(tests), "add two numbers"),
+        ASSISTANT_HOME=str(shared.home / "good"),
+    )
+    wait_until(lambda: note.exists() and note.read_text().endswith(" "), 40)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+
+    assert (process.returncode, stdout) == (130, b"")
+    assert stderr.decode().endswith("Interrupted.\n")
+    assert not Path(f"/proc/{int(note.read_text())}").exists()
 
 
 def test_stopping_the_daemon_ends_an_answer_with_a_reason(assistant: Assistant):

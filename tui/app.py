@@ -217,7 +217,7 @@ class AssistantApp(App[int]):
     def action_toggle_reasoning(self) -> None:
         """Fold or unfold the reasoning of the newest answer."""
         if self.transcript.current is not None:
-            self.transcript.current.toggle_reasoning()
+            self.transcript.current.reasoning.toggle()
 
     def action_scroll(self, direction: int) -> None:
         """Scroll by a page; the prompt keeps the focus."""

@@ -92,6 +92,28 @@ async def test_code_has_line_numbers_and_colours() -> None:
             assert len(colours) >= 3
 
 
+async def test_finished_code_is_coloured_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where colouring was too slow to keep up while it streamed."""
+    monkeypatch.setattr("tui.highlight.COST_FACTOR", 10**6)
+    more = ("def triple(x):\n", "    return 3 * x\n```")
+    reply = Reply(chunks=["## Code\n```python\n", CODE, *more])
+    for index in range(4):
+        reply.hold(index)
+    with ScriptedEndpoint([reply]) as server:
+        async with session_on(server) as s:
+            await s.ask("two functions")
+            reply.release(0)
+            reply.release(1)
+            await s.until(lambda: "return 2 * x" in s.text)
+            reply.release(2)
+            await s.until(lambda: "def triple" in s.text)
+            assert not s.view.code.view.lines[-1].spans, "it was to be too slow for this"
+            reply.release()
+            await s.until_over()
+
+            assert all(line.spans for line in s.view.code.view.lines)
+
+
 async def test_the_status_line_tells_model_phase_speed_and_tokens() -> None:
     """Every column of the line is filled in the end."""
     with ScriptedEndpoint([Reply.of(ANSWER, size=4)], model="scripted-7b") as server:
@@ -179,9 +201,46 @@ class TestFolding:
                 assert not s.view.reasoning.folded
                 assert "Zero stays zero" in s.text
 
+    async def test_a_click_on_the_header_does_the_same(self) -> None:
+        """For those who use the mouse."""
+        with ScriptedEndpoint([ANSWER]) as server:
+            async with session_on(server) as s:
+                await s.ask("double a number")
+                await s.until_over()
+
+                await s.pilot.click(s.view.reasoning, offset=(3, 0))
+                assert "Zero stays zero" in s.text
+
 
 class TestSeveralTurns:
     """Earlier questions and answers stay above the newest."""
+
+    async def test_a_click_unfolds_the_reasoning_of_an_earlier_answer(self) -> None:
+        """It is kept, though nothing of it is drawn."""
+        second = ANSWER.replace("Zero stays zero", "Nothing special")
+        with ScriptedEndpoint([ANSWER, second]) as server:
+            async with session_on(server) as s:
+                for text in ("first", "second"):
+                    await s.ask(text)
+                    await s.until_over()
+                assert "Zero stays zero" not in s.text
+                (past,) = s.app.query(PastTurn)
+                await s.pilot.click(past)
+                assert "Zero stays zero" in s.text
+                await s.pilot.click(past)
+
+                assert "Zero stays zero" not in s.text
+
+    async def test_what_an_earlier_check_found_stays_readable(self) -> None:
+        """Not only that it failed."""
+        wrong = ANSWER.replace("2 * x", "2 * missing_name")
+        with ScriptedEndpoint([wrong, ANSWER]) as server:
+            async with session_on(server) as s:
+                for text in ("first", "second"):
+                    await s.ask(text)
+                    await s.until_over()
+
+                assert "missing_name is not defined" in s.text
 
     async def test_earlier_answers_stay_visible_as_one_widget_each(self) -> None:
         """Question, code and verdict of the first turn are above the second."""

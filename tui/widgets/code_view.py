@@ -46,6 +46,11 @@ class CodeView(Widget):
         """The text as shown, without the numbers."""
         return "\n".join(line.plain for line in self._lines)
 
+    @property
+    def lines(self) -> list[Content]:
+        """The lines as given, without the numbers."""
+        return self._lines
+
     def show(self, lines: list[Content]) -> None:
         """Replace the lines; equal objects at equal places are not drawn again."""
         if len(lines) == len(self._lines) and all(

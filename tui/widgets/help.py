@@ -20,6 +20,9 @@ ABOUT = (
 )
 
 
+MOUSE = 'A click on an earlier answer, or on "thought for", shows or hides the reasoning.'
+
+
 class HelpScreen(ModalScreen[None]):
     """The keys of this application; Escape or F1 closes it."""
 
@@ -45,7 +48,7 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll():
             yield Static("Keys", classes="title")
             yield Static(help_table(self._bindings_shown))
-            yield Static(f"\n{ABOUT}", markup=False)
+            yield Static(f"\n{MOUSE}\n\n{ABOUT}", markup=False)
             yield Static("\nescape closes this", classes="title")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -31,6 +32,7 @@ class ReasoningPane(Vertical):
         self._shown: tuple[tuple[Section, str], ...] = ()
         self._header_text = ""
         self._chosen: bool | None = None  # what the user's own key said last
+        self._turn: Turn | None = None
         self.body_updates = 0
         """How often the body was drawn anew; stays still while folded."""
 
@@ -54,13 +56,20 @@ class ReasoningPane(Vertical):
         """The body as shown; what came while it was folded is not in it yet."""
         return str(self._body.content)
 
-    def toggle(self, turn: Turn) -> None:
+    def on_click(self, event: events.Click) -> None:
+        """A click on the header does what the key does."""
+        if event.screen_y == self._header.region.y:
+            self.toggle()
+
+    def toggle(self) -> None:
         """Fold or unfold at the user's wish, which the code's beginning then leaves alone."""
-        self._chosen = self.folded
-        self.show(turn)
+        if self._turn is not None:
+            self._chosen = self.folded
+            self.show(self._turn)
 
     def show(self, turn: Turn) -> None:
         """Bring header and body up to the turn."""
+        self._turn = turn
         sections = tuple(turn.shown.sections)
         self.set_class(bool(sections) or turn.thinking, "-some")
         # An answer without code has nothing but its reasoning to show.

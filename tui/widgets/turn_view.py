@@ -44,10 +44,6 @@ class TurnView(Vertical):
         """The line below the answer: stopped, failed and why, or nothing."""
         return self._note_text
 
-    def toggle_reasoning(self) -> None:
-        """Fold or unfold the reasoning."""
-        self.reasoning.toggle(self.turn)
-
     def show(self) -> None:
         """Bring every pane up to the turn."""
         self.reasoning.show(self.turn)

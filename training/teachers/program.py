@@ -25,4 +25,6 @@ class ProgramTeacher:
         made = problem.construction
         if not made.steps:
             raise ValueError(f"problem {problem.id} carries no construction to explain")
-        return Rationale(f"{problem.name}: {made.goal}.", made.steps, made.formulas, made.edge_cases)
+        return Rationale(
+            f"{problem.name}: {made.goal}.", made.steps, made.formulas, made.edge_cases
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from assistant.format.completion import NO_FORMULAS, SECTIONS, Rationale
 
@@ -32,20 +33,23 @@ def read_sections(text: str) -> Rationale:
     found = [line for line in lines if line.startswith("#")]
     if found != list(_HEADINGS):
         raise Rejected(
-            f"the headings must be exactly {', '.join(_HEADINGS)}; found {', '.join(found) or 'none'}"
+            f"the headings must be exactly {', '.join(_HEADINGS)};"
+            f" found {', '.join(found) or 'none'}"
         )
     if lines[0] != _HEADINGS[0]:
         raise Rejected("nothing may come before ## Intent")
     starts = [lines.index(heading) for heading in _HEADINGS] + [len(lines)]
     bodies = [
         [line.strip() for line in lines[start + 1 : end] if line.strip()]
-        for start, end in zip(starts, starts[1:], strict=False)
+        for start, end in pairwise(starts)
     ]
     for heading, body in zip(_HEADINGS, bodies, strict=True):
         if not body:
             raise Rejected(f"{heading} is empty")
     try:
-        return Rationale(_intent(bodies[0]), _steps(bodies[1]), _formulas(bodies[2]), _cases(bodies[3]))
+        return Rationale(
+            _intent(bodies[0]), _steps(bodies[1]), _formulas(bodies[2]), _cases(bodies[3])
+        )
     except Rejected:
         raise
     except ValueError as error:

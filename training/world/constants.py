@@ -6,14 +6,20 @@ import string
 from random import Random
 from typing import Any
 
-WORDS = (
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a text; tables of words read best as prose."""
+    return tuple(text.split())
+
+
+WORDS = words_of(
     "apple banana kiwi level radar cat dog elephant igloo orange umbrella tree noon stats river "
     "mountain code python data test hello world civic moon sun star echo anna otto blue green red "
     "yellow ant bee eel owl yak zebra fox violin queen jazz quiz box axe oven area idea alpha beta "
     "gamma delta omega night day light dark sea salt pepper sugar bread milk cheese egg rice tea "
     "coffee paper stone iron gold silver copper window door table chair lamp book pen ink note "
     "music dance song bird fish horse cow sheep goat lion tiger bear wolf mouse rabbit"
-).split()
+)
 SEPARATORS = ("-", ",", ", ", "_", " ", "|", "/", ":", ";", "+", ".", "--", " - ", "&", "#", "~")
 AFFIXES = ("x", "ed", "ing", "re", "un", "_", "!", "ly", "pre", "id_", "ok", "z", "ab", "?", "v2")
 VOWELS = "aeiou"
@@ -65,11 +71,36 @@ def constant(kind: str, rng: Random) -> Any:
     raise ValueError(f"unknown kind of constant: {kind!r}")
 
 
+def draw_constants(kinds: dict[str, str], rng: Random) -> dict[str, Any]:
+    """Values for the constants of a block; some kinds depend on others of the same block."""
+    values: dict[str, Any] = {}
+    for name, kind in kinds.items():
+        if kind.startswith("above:"):
+            values[name] = values[kind[6:]] + rng.randint(3, 25)
+        elif kind == "one":
+            values[name] = rng.randint(1, 2)
+        elif kind.startswith("above2:"):
+            values[name] = values[kind[7:]] + rng.randint(1, 4)
+        elif kind == "power":
+            values[name] = rng.choice((4, 4, 5, 6))
+        elif kind == "word":
+            values[name] = rng.choice([w for w in WORDS if w not in values.values()])
+        elif kind == "charset":
+            values[name] = "".join(
+                rng.sample("abcdefghijklmnoprstuwxyz0123456789", rng.randint(3, 5))
+            )
+        else:
+            values[name] = constant(kind, rng)
+    return values
+
+
 def _int(rng: Random, near: list[int]) -> int:
     roll = rng.random()
     if near and roll < 0.45:
         base = rng.choice(near)
-        return base + rng.choice((-1, 0, 0, 1, 2)) if rng.random() < 0.6 else base * rng.randint(0, 4)
+        return (
+            base + rng.choice((-1, 0, 0, 1, 2)) if rng.random() < 0.6 else base * rng.randint(0, 4)
+        )
     if roll < 0.9:
         return rng.randint(0, 20) if rng.random() < 0.6 else rng.randint(-12, 60)
     return rng.choice((0, 1, 11, 22, 100, 121, 7, 13))
@@ -128,10 +159,10 @@ def sample(kind: str, rng: Random, constants: list[Any], size: int | None = None
     if kind == "sortedints":
         return sorted(sample("ints", rng, constants, size))
     if kind == "words":
-        values = [_word(rng, bits) for _ in range(count)]
+        words = [_word(rng, bits) for _ in range(count)]
         if count > 2 and rng.random() < 0.3:
-            values[rng.randrange(count)] = values[0]
-        return values
+            words[rng.randrange(count)] = words[0]
+        return words
     if kind == "text":
         return "" if size == 0 else _text(rng, bits)
     if kind == "word":

@@ -53,4 +53,5 @@ class Draft:
         return "\n".join([*self.helpers, signature, *("    " + line for line in body)]) + "\n"
 
     def changed(self, **fields: Any) -> Draft:
+        """The same with some fields replaced."""
         return replace(self, **fields)

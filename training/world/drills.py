@@ -41,7 +41,15 @@ def drill(problem: Problem, rng: Random) -> tuple[str, str]:
         text = f"Rename {problem.name} to {new}:\n```python\n{problem.code}```"
         return text, f"```python\n{code}```"
     name = function_name(rng, "value")
-    value = rng.choice((repr(rng.choice(SEPARATORS)), repr(constant("big", rng)),
-                        repr(constant("affix", rng)), str(rng.randint(-999, 9999))))
-    frame = rng.choice(("Set {n} to {v}.", "{n} should be {v}", "let {n} be {v}", "Assign {v} to {n}."))
+    value = rng.choice(
+        (
+            repr(rng.choice(SEPARATORS)),
+            repr(constant("big", rng)),
+            repr(constant("affix", rng)),
+            str(rng.randint(-999, 9999)),
+        )
+    )
+    frame = rng.choice(
+        ("Set {n} to {v}.", "{n} should be {v}", "let {n} be {v}", "Assign {v} to {n}.")
+    )
     return frame.format(n=name, v=value), f"{name} = {value}"

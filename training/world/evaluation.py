@@ -112,9 +112,9 @@ def _entry_point(row: dict[str, Any], defined: dict[str, ast.FunctionDef]) -> st
     """The function of the reference that the tests call."""
     for test in row["test_list"]:
         for node in ast.walk(ast.parse(test)):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                if node.func.id in defined:
-                    return node.func.id
+            called = node.func if isinstance(node, ast.Call) else None
+            if isinstance(called, ast.Name) and called.id in defined:
+                return called.id
     raise ValueError("no test calls a function of the reference code")
 
 

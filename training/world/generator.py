@@ -12,14 +12,14 @@ from training.world.draft import Draft
 from training.world.execution import Examples, assertions, call_text, load, make_examples, shown
 from training.world.finish import add_guard, add_post
 from training.world.names import parameter_names
-from training.world.pipelines import compose as pipelines
+from training.world.pipelines.compose import build as build_pipeline
+from training.world.pipelines.spec import basic_specs, draw
 from training.world.problem import SPLITS, Construction, Problem
 from training.world.requests import compose, draw_form, draw_name, draw_signature
 from training.world.structure import split_of, structure_hash
 
 PIPELINE_SHARE = 0.62
 _BASIC_SEED = "the blocks alone"
-_VALID_OUT = (int, str, bool, list, dict, float)
 
 
 @cache
@@ -27,8 +27,8 @@ def basic_structures() -> frozenset[str]:
     """Structures of every building block on its own; they always belong to training."""
     rng = Random(_BASIC_SEED)
     found = set()
-    for spec in pipelines.basic_specs(rng):
-        draft = pipelines.build(spec, parameter_names(None, spec.source.params))
+    for spec in basic_specs(rng):
+        draft = build_pipeline(spec, parameter_names(None, spec.source.params))
         found.add(structure_hash(draft.code(_plain_signature(draft), "f")))
     for atom in atoms.ATOMS:
         names = parameter_names(None, atom.kinds, atoms.local_names(atom))
@@ -49,8 +49,8 @@ def draw_draft(rng: Random, free_names: bool) -> Draft:
     """
     naming = None if free_names else rng
     if rng.random() < PIPELINE_SHARE:
-        spec = pipelines.draw(rng)
-        draft = pipelines.build(spec, parameter_names(naming, spec.source.params))
+        spec = draw(rng)
+        draft = build_pipeline(spec, parameter_names(naming, spec.source.params))
         changed = 0.1
     else:
         atom = rng.choices(atoms.ATOMS, weights=atoms.WEIGHTS)[0]

@@ -6,27 +6,49 @@ import builtins
 import keyword
 from random import Random
 
+from training.world.constants import words_of
+
 PARAMETERS: dict[str, tuple[str, ...]] = {
-    "ints": ("nums numbers values xs arr data lst items a seq elements array ints nums1 l t lista "
-             "test_list input_list my_list vals list1 sequence series readings samples prices "
-             "ages marks grades temps counts points sizes amounts nlist").split(),
-    "words": ("words strings items names tokens lst lines texts labels ws strs terms entries tags "
-              "word_list titles parts list1 arr test_list my_words fruits cities files").split(),
-    "text": ("text s string sentence phrase line str1 message txt content input_string msg t raw "
-             "source document test_str body title input_text name password string1").split(),
-    "word": "word s text string name token w str1 value label term test_str".split(),
-    "n": "n num number limit x value k m top end upper integer count".split(),
-    "scores": ("d scores counts data table mapping prices stock ages totals points test_dict dict1 "
-               "inventory grades weights votes salaries lookup record").split(),
-    "rows": "rows matrix lists table grid groups nested data lsts test_list batches".split(),
-    "records": "records pairs items entries rows tuples test_list data scores".split(),
-    "names": "mapping d table names lookup aliases dict1 codes".split(),
-    "letter": "ch c letter char symbol target".split(),
+    "ints": words_of(
+        "nums numbers values xs arr data lst items a seq elements array ints nums1 l t lista "
+        "test_list input_list my_list vals list1 sequence series readings samples prices "
+        "ages marks grades temps counts points sizes amounts nlist"
+    ),
+    "words": words_of(
+        "words strings items names tokens lst lines texts labels ws strs terms entries tags "
+        "word_list titles parts list1 arr test_list my_words fruits cities files"
+    ),
+    "text": words_of(
+        "text s string sentence phrase line str1 message txt content input_string msg t raw "
+        "source document test_str body title input_text name password string1"
+    ),
+    "word": words_of("word s text string name token w str1 value label term test_str"),
+    "n": words_of("n num number limit x value k m top end upper integer count"),
+    "scores": words_of(
+        "d scores counts data table mapping prices stock ages totals points test_dict dict1 "
+        "inventory grades weights votes salaries lookup record"
+    ),
+    "rows": words_of("rows matrix lists table grid groups nested data lsts test_list batches"),
+    "records": words_of("records pairs items entries rows tuples test_list data scores"),
+    "names": words_of("mapping d table names lookup aliases dict1 codes"),
+    "letter": words_of("ch c letter char symbol target"),
 }
-SAME = {"brackets": "text", "few": "n", "bign2": "n", "bign3": "n", "distinctword": "word",
-        "fewints": "ints", "deep": "ints",
-        "posints": "ints", "sortedints": "ints", "smalln": "n", "bign": "n", "int": "n",
-        "matrix": "rows", "square": "rows"}
+SAME = {
+    "brackets": "text",
+    "few": "n",
+    "bign2": "n",
+    "bign3": "n",
+    "distinctword": "word",
+    "fewints": "ints",
+    "deep": "ints",
+    "posints": "ints",
+    "sortedints": "ints",
+    "smalln": "n",
+    "bign": "n",
+    "int": "n",
+    "matrix": "rows",
+    "square": "rows",
+}
 _SECOND = {
     "ints": ("other", "ys", "b", "second", "nums2", "others", "list2", "arr2", "right", "more"),
     "words": ("other", "others", "second", "words2", "list2", "more"),
@@ -36,18 +58,52 @@ _SECOND = {
     "letter": ("letter", "ch", "target", "char"),
     "scores": ("other", "e", "dict2", "second", "more"),
 }
-_CANONICAL = {"ints": "nums", "words": "words", "text": "text", "word": "word", "n": "n",
-              "scores": "d", "rows": "rows", "records": "records", "names": "mapping",
-              "letter": "letter"}
-_VERBS = ("get find compute calc calculate make build do process handle solve check run apply "
-          "collect extract transform convert my the eval fetch derive work_out return_ gen").split()
-_NOUNS = ("result answer value values total items list output numbers words data thing stuff score "
-          "summary stats nums text string count it this all final report table entries").split()
-_SYLLABLES = ("ba ko ri ta vu ne lo mi za pe qu shi dor fen gar hul jex kip lam mon nur ost pra rux "
-              "sel tiv ul vax wim yot zed blo cra dri fla gno").split()
-_RESERVED = set(keyword.kwlist) | set(dir(builtins)) | {
-    "d", "v", "i", "a", "b", "p", "result", "total", "sign", "values", "results", "counts",
-    "groups", "best", "length", "last"}
+_CANONICAL = {
+    "ints": "nums",
+    "words": "words",
+    "text": "text",
+    "word": "word",
+    "n": "n",
+    "scores": "d",
+    "rows": "rows",
+    "records": "records",
+    "names": "mapping",
+    "letter": "letter",
+}
+_VERBS = words_of(
+    "get find compute calc calculate make build do process handle solve check run apply "
+    "collect extract transform convert my the eval fetch derive work_out return_ gen"
+)
+_NOUNS = words_of(
+    "result answer value values total items list output numbers words data thing stuff score "
+    "summary stats nums text string count it this all final report table entries"
+)
+_SYLLABLES = words_of(
+    "ba ko ri ta vu ne lo mi za pe qu shi dor fen gar hul jex kip lam mon nur ost pra rux "
+    "sel tiv ul vax wim yot zed blo cra dri fla gno"
+)
+_RESERVED = (
+    set(keyword.kwlist)
+    | set(dir(builtins))
+    | {
+        "d",
+        "v",
+        "i",
+        "a",
+        "b",
+        "p",
+        "result",
+        "total",
+        "sign",
+        "values",
+        "results",
+        "counts",
+        "groups",
+        "best",
+        "length",
+        "last",
+    }
+)
 
 
 def _odd(rng: Random) -> str:
@@ -82,8 +138,27 @@ def function_name(rng: Random, base: str) -> str:
         if rng.random() < 0.3:
             name += f"_{rng.choice(_NOUNS)}"
     elif roll < 0.65:
-        name = rng.choice(("f", "g", "fn", "func", "foo", "bar", "solve", "task", "helper", "h",
-                           "solution", "main_task", "run_it", "func1", "process", "tmp", "baz"))
+        name = rng.choice(
+            (
+                "f",
+                "g",
+                "fn",
+                "func",
+                "foo",
+                "bar",
+                "solve",
+                "task",
+                "helper",
+                "h",
+                "solution",
+                "main_task",
+                "run_it",
+                "func1",
+                "process",
+                "tmp",
+                "baz",
+            )
+        )
     else:
         name = _odd(rng)
     if rng.random() < 0.1:

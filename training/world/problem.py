@@ -62,10 +62,11 @@ def from_json(line: str) -> Problem:
     """
     try:
         row: dict[str, Any] = json.loads(line)
-        made = row.pop("construction")
-        construction = Construction(
-            **{key: tuple(v) if isinstance(v, list) else v for key, v in made.items()}
-        )
+        made: dict[str, Any] = row.pop("construction")
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in made.items()
+        }
+        construction = Construction(**fields)
         row["tests"] = tuple(row["tests"])
         return Problem(construction=construction, **row)
     except (ValueError, TypeError, KeyError, AttributeError) as error:

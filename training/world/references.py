@@ -7,15 +7,33 @@ from random import Random
 from training.world.names import SAME
 
 _ANONYMOUS: dict[str, tuple[str, ...]] = {
-    "ints": ("a list of integers", "a list of numbers", "a list", "an array of numbers",
-             "a given list", "a list of ints", "the list", "the given list"),
-    "words": ("a list of strings", "a list of words", "a list", "a given list of strings",
-              "the list of words"),
+    "ints": (
+        "a list of integers",
+        "a list of numbers",
+        "a list",
+        "an array of numbers",
+        "a given list",
+        "a list of ints",
+        "the list",
+        "the given list",
+    ),
+    "words": (
+        "a list of strings",
+        "a list of words",
+        "a list",
+        "a given list of strings",
+        "the list of words",
+    ),
     "text": ("a string", "a text", "a given string", "the string", "a sentence", "some text"),
     "word": ("a string", "a word", "a given string", "the string"),
     "n": ("n", "a number", "a given number", "an integer n", "an integer"),
-    "scores": ("a dictionary", "a dict", "a given dictionary", "a dict of numbers",
-               "a dictionary with integer values"),
+    "scores": (
+        "a dictionary",
+        "a dict",
+        "a given dictionary",
+        "a dict of numbers",
+        "a dictionary with integer values",
+    ),
     "names": ("a dictionary", "a dict", "a dict of strings"),
     "rows": ("a list of lists", "a nested list", "a matrix", "a list of lists of numbers"),
     "records": ("a list of tuples", "a list of (name, number) tuples", "a list of pairs"),
@@ -59,19 +77,41 @@ def references(
                 text = text if visible is False else rng.choice(("the number", "the given number"))
         else:
             number = groups[:index].count(group)
-            noun = {"ints": "list", "words": "list", "rows": "matrix", "n": "number",
-                    "scores": "dictionary", "names": "dictionary", "records": "list",
-                    "letter": "letter"}.get(group, "string")
+            noun = {
+                "ints": "list",
+                "words": "list",
+                "rows": "matrix",
+                "n": "number",
+                "scores": "dictionary",
+                "names": "dictionary",
+                "records": "list",
+                "letter": "letter",
+            }.get(group, "string")
             text = f"the {_ORDINALS[number]} {noun}"
         result.append(text)
     return tuple(result)
 
 
-_IT = {"ints": ("it", "the list", "it"), "words": ("it", "the list"), "rows": ("it",),
-       "text": ("it", "the string"), "word": ("it", "the string"), "scores": ("it", "the dict"),
-       "names": ("it",), "records": ("it", "the list")}
-_OPENINGS = ("Given {r}, {s}", "Given {r}, {s}", "I have {r}. {S}", "For {r}: {s}",
-             "There is {r}. {S}", "You get {r}. {S}", "Input is {r}. {S}", "With {r}: {s}")
+_IT = {
+    "ints": ("it", "the list", "it"),
+    "words": ("it", "the list"),
+    "rows": ("it",),
+    "text": ("it", "the string"),
+    "word": ("it", "the string"),
+    "scores": ("it", "the dict"),
+    "names": ("it",),
+    "records": ("it", "the list"),
+}
+_OPENINGS = (
+    "Given {r}, {s}",
+    "Given {r}, {s}",
+    "I have {r}. {S}",
+    "For {r}: {s}",
+    "There is {r}. {S}",
+    "You get {r}. {S}",
+    "Input is {r}. {S}",
+    "With {r}: {s}",
+)
 
 
 def introduced(
@@ -84,7 +124,9 @@ def introduced(
     group = SAME.get(kinds[0], kinds[0])
     if len(kinds) > 1 or group not in _IT or rng.random() > 0.13:
         return "", references(rng, kinds, params, visible)
-    noun = rng.choice([a for a in _ANONYMOUS[group] if a.startswith(("a ", "an ")) and "given" not in a])
+    noun = rng.choice(
+        [a for a in _ANONYMOUS[group] if a.startswith(("a ", "an ")) and "given" not in a]
+    )
     if visible and rng.random() < 0.6:
         noun += " " + rng.choice(("{p}", "`{p}`", "called {p}")).format(p=params[0])
     return noun, (rng.choice(_IT[group]),)

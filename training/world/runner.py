@@ -63,7 +63,8 @@ def judge(job: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Judge the jobs on standard input."""
     for line in sys.stdin:
-        print(json.dumps(judge(json.loads(line))), flush=True)
+        sys.stdout.write(json.dumps(judge(json.loads(line))) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -29,6 +29,14 @@ def _strip_docstring(node: ast.AST) -> list[ast.stmt]:
     return body
 
 
+def _is_negative_number(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.UnaryOp)
+        and isinstance(node.op, ast.USub)
+        and isinstance(node.operand, ast.Constant)
+    )
+
+
 def _shape(node: object, parts: list[str]) -> None:
     if isinstance(node, list):
         parts.append("[")
@@ -43,10 +51,9 @@ def _shape(node: object, parts: list[str]) -> None:
     if isinstance(node, ast.Constant):
         parts.append("C")
         return
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        if isinstance(node.operand, ast.Constant):
-            parts.append("C")  # -5 is a constant to a reader
-            return
+    if _is_negative_number(node):
+        parts.append("C")  # -5 is a constant to a reader
+        return
     parts.append(type(node).__name__ + "(")
     is_scope = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module)
     for field in node._fields:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from random import Random
 
+from training.world.constants import draw_constants
 from training.world.draft import Draft, Refs, Wording
-from training.world.pipelines.compose import draw_constants
 
 
 @dataclass(frozen=True)

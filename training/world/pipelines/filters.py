@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from training.world.pipelines.blocks import Filter as F
 
+# A table reads better with a block a paragraph than with a word a line.
+# fmt: off
 INT = ("int",)
 STR = ("str",)
 CHAR = ("char",)
@@ -57,7 +59,8 @@ FILTERS: tuple[F, ...] = (
       {"t": "big", "u": "above:t"}),
     F("divisible", INT, "{x} % {k} == 0", "are divisible by {k}",
       ("divisible by {k}", "that are multiples of {k}", "that can be divided by {k}",
-       "evenly divisible by {k}", "that {k} divides", "which leave no remainder when divided by {k}"),
+       "evenly divisible by {k}", "that {k} divides",
+       "which leave no remainder when divided by {k}"),
       (), "divisible by {k}", {"k": "divisor"}),
     F("indivisible", INT, "{x} % {k} != 0", "are not divisible by {k}",
       ("not divisible by {k}", "that are not multiples of {k}", "that {k} does not divide",
@@ -83,7 +86,8 @@ FILTERS: tuple[F, ...] = (
       ("that are perfect squares", "which are square numbers", "that are squares of an integer",
        "with an integer square root"), (), "perfect square"),
     F("prime", INT, "{x} > 1 and all({x} % d for d in range(2, {x}))", "are prime",
-      ("that are prime", "which are prime numbers", "that are primes", "with no divisors but 1 and itself"),
+      ("that are prime", "which are prime numbers", "that are primes",
+      "with no divisors but 1 and itself"),
       ("prime",), "prime"),
     F("numpal", INT, "str({x}) == str({x})[::-1]", "are palindromes",
       ("that are palindromes", "that read the same backwards", "whose digits are a palindrome"),
@@ -91,7 +95,8 @@ FILTERS: tuple[F, ...] = (
     # Words.
     F("longer", STR, "len({x}) > {n}", "are longer than {n}",
       ("longer than {n}", "with more than {n} letters", "longer than {n} characters",
-       "whose length is greater than {n}", "that have over {n} characters", "with length above {n}"),
+       "whose length is greater than {n}", "that have over {n} characters",
+       "with length above {n}"),
       (), "longer than {n}", {"n": "wordlen"}),
     F("shorter", STR, "len({x}) < {n}", "are shorter than {n}",
       ("shorter than {n}", "with fewer than {n} letters", "with less than {n} characters",
@@ -226,7 +231,8 @@ FILTERS: tuple[F, ...] = (
       ("whose value is less than {t}", "with a value below {t}", "with values under {t}"), (),
       "value below {t}", {"t": "big"}),
     F("valge", ENTRY, "{b} >= {t}", "have a value of at least {t}",
-      ("whose value is at least {t}", "with a value of {t} or more", "where the value is {t} or higher"),
+      ("whose value is at least {t}", "with a value of {t} or more",
+      "where the value is {t} or higher"),
       (), "value at least {t}", {"t": "big"}),
     F("valeven", ENTRY, "{b} % 2 == 0", "have an even value",
       ("whose value is even", "with an even value", "that have even values"), (), "even value"),
@@ -250,3 +256,4 @@ FILTERS: tuple[F, ...] = (
       ("that contain {t}", "containing {t}", "with {t} in them", "which include {t}"), (),
       "contains {t}", {"t": "small"}),
 )
+# fmt: on

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from training.world.pipelines.blocks import Map as M
 
+# A table reads better with a block a paragraph than with a word a line.
+# fmt: off
 INT = ("int",)
 STR = ("str",)
 CHAR = ("char",)
@@ -14,7 +16,8 @@ WORDS = ("str", "char")
 
 MAPS: tuple[M, ...] = (
     M("square", INT, "int", "{x} * {x}",
-      ("the squares of {np}", "{np} squared", "the second powers of {np}", "the squared values of {np}"),
+      ("the squares of {np}", "{np} squared", "the second powers of {np}",
+      "the squared values of {np}"),
       ("square each one", "square them", "multiply each by itself", "replace each with its square"),
       "its square", formula="square: x * x"),
     M("cube", INT, "int", "{x} ** 3",
@@ -56,8 +59,10 @@ MAPS: tuple[M, ...] = (
       ("take each modulo {k}", "replace each with its remainder by {k}", "reduce each one mod {k}"),
       "modulo {k}", {"k": "divisor"}),
     M("floordiv", INT, "int", "{x} // {k}",
-      ("{np} integer-divided by {k}", "{np} divided by {k} rounded down", "{np} floor-divided by {k}"),
-      ("divide each by {k} and round down", "floor-divide each by {k}", "integer-divide each one by {k}"),
+      ("{np} integer-divided by {k}", "{np} divided by {k} rounded down",
+      "{np} floor-divided by {k}"),
+      ("divide each by {k} and round down", "floor-divide each by {k}",
+      "integer-divide each one by {k}"),
       "divided by {k}, rounded down", {"k": "small"}),
     M("cap", INT, "int", "min({x}, {t})",
       ("{np} capped at {t}", "{np} limited to at most {t}", "{np} cut off at {t}"),
@@ -83,7 +88,8 @@ MAPS: tuple[M, ...] = (
       "distance to {t}", {"t": "big"}),
     M("str", INT, "str", "str({x})",
       ("{np} as strings", "{np} converted to strings", "the string forms of {np}"),
-      ("convert each to a string", "turn them into strings", "make each one a string"), "as string"),
+      ("convert each to a string", "turn them into strings", "make each one a string"),
+      "as string"),
     M("parity", INT, "str", "'even' if {x} % 2 == 0 else 'odd'",
       ("the parities of {np} as 'even' or 'odd'", "'even' or 'odd' for each of {np}"),
       ("label each 'even' or 'odd'", "replace each with 'even' or 'odd'"), "'even' or 'odd'"),
@@ -96,7 +102,8 @@ MAPS: tuple[M, ...] = (
       {"t": "big", "r": "small"}),
     # Words and characters.
     M("upper", WORDS, "same", "{x}.upper()",
-      ("{np} in uppercase", "{np} in upper case", "{np} converted to uppercase", "{np} in capitals"),
+      ("{np} in uppercase", "{np} in upper case", "{np} converted to uppercase",
+      "{np} in capitals"),
       ("convert each to uppercase", "uppercase them", "make each one upper case"), "uppercase"),
     M("lower", WORDS, "same", "{x}.lower()",
       ("{np} in lowercase", "{np} in lower case", "{np} converted to lowercase"),
@@ -122,7 +129,8 @@ MAPS: tuple[M, ...] = (
       ("the last letters of {np}", "the final characters of {np}"),
       ("take the last letter of each", "keep only the final letter of each"), "last letter"),
     M("prefixk", STR, "str", "{x}[:{k}]",
-      ("the first {k} letters of {np}", "{np} cut to {k} characters", "{np} truncated to {k} letters"),
+      ("the first {k} letters of {np}", "{np} cut to {k} characters",
+      "{np} truncated to {k} letters"),
       ("cut each to {k} characters", "keep the first {k} letters of each"), "first {k} letters",
       {"k": "few"}),
     M("dropfirst", STR, "str", "{x}[1:]",
@@ -189,7 +197,8 @@ MAPS: tuple[M, ...] = (
       ("multiply the two numbers of each", "multiply each pair"), "product of both"),
     M("pairsub", PAIR, "int", "{a} - {b}",
       ("the differences of {np}", "the first minus the second of {np}"),
-      ("subtract the second from the first in each", "take first minus second"), "first minus second"),
+      ("subtract the second from the first in each", "take first minus second"),
+      "first minus second"),
     M("pairdist", PAIR, "int", "abs({a} - {b})",
       ("the absolute differences of {np}", "the distances within {np}"),
       ("take the absolute difference of each", "take the distance of the two"), "distance"),
@@ -200,7 +209,8 @@ MAPS: tuple[M, ...] = (
       ("the smaller numbers of {np}", "the minimums of {np}"),
       ("take the smaller of each", "keep the lesser number of each"), "the smaller"),
     M("entrykey", ENTRY, "str", "{a}",
-      ("the keys of {np}", "the keys from {np}"), ("take their keys", "keep just the keys"), "its key"),
+      ("the keys of {np}", "the keys from {np}"), ("take their keys", "keep just the keys"),
+      "its key"),
     M("entryval", ENTRY, "int", "{b}",
       ("the values of {np}", "the values from {np}"),
       ("take their values", "keep just the values"), "its value"),
@@ -224,3 +234,4 @@ MAPS: tuple[M, ...] = (
       ("the last elements of {np}", "the last numbers of {np}"),
       ("take the last element of each",), "last element"),
 )
+# fmt: on

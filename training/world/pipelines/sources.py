@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from training.world.pipelines.blocks import Source as S
 
+# A table reads better with a block a paragraph than with a word a line.
+# fmt: off
 _NUMBERS = ("numbers", "integers", "values", "elements", "items")
 
 SOURCES: tuple[S, ...] = (
@@ -30,16 +32,20 @@ SOURCES: tuple[S, ...] = (
     S("entries", "entry", ("scores",), "{0}.items()", ("entries", "items"),
       ("{noun} of {0}", "{noun} in {0}"), weight=1.5),
     S("zip", "pair", ("ints", "ints"), "zip({0}, {1})", ("pairs",),
-      ("{noun} of numbers at the same position in {0} and {1}", "corresponding {noun} from {0} and {1}",
+      ("{noun} of numbers at the same position in {0} and {1}",
+      "corresponding {noun} from {0} and {1}",
        "{noun} of elements of {0} and {1}"), weight=1.5),
     S("neighbours", "pair", ("ints",), "zip({0}, {0}[1:])", ("pairs",),
-      ("{noun} of neighbours in {0}", "adjacent {noun} in {0}", "consecutive {noun} of {0}"), weight=1.2),
+      ("{noun} of neighbours in {0}", "adjacent {noun} in {0}", "consecutive {noun} of {0}"),
+      weight=1.2),
     S("rows", "row", ("rows",), "{0}", ("lists", "rows", "sublists"),
       ("{noun} in {0}", "{noun} of {0}"), weight=1.2),
     S("evenplaces", "int", ("ints",), "{0}[::2]", _NUMBERS,
-      ("{noun} at even positions of {0}", "{noun} at even indexes in {0}", "{noun} of {0} at indices 0, 2, 4 and so on"), weight=0.5),
+      ("{noun} at even positions of {0}", "{noun} at even indexes in {0}",
+      "{noun} of {0} at indices 0, 2, 4 and so on"), weight=0.5),
     S("oddplaces", "int", ("ints",), "{0}[1::2]", _NUMBERS,
-      ("{noun} at odd positions of {0}", "{noun} at odd indexes in {0}", "{noun} of {0} at indices 1, 3, 5 and so on"), weight=0.5),
+      ("{noun} at odd positions of {0}", "{noun} at odd indexes in {0}",
+      "{noun} of {0} at indices 1, 3, 5 and so on"), weight=0.5),
     S("firstk", "int", ("ints", "smalln"), "{0}[:{1}]", _NUMBERS,
       ("first {1} {noun} of {0}", "{1} first {noun} in {0}"), weight=0.7),
     S("distinct", "int", ("ints",), "sorted(set({0}))", _NUMBERS,
@@ -56,3 +62,4 @@ SOURCES: tuple[S, ...] = (
     S("backwards", "int", ("ints",), "reversed({0})", _NUMBERS,
       ("{noun} of {0} in reverse order", "{noun} in {0} from last to first"), weight=0.4),
 )
+# fmt: on

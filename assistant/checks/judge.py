@@ -12,7 +12,8 @@ from itertools import islice
 from assistant.checks.names import undefined_names
 from assistant.checks.parsing import parse_error
 from assistant.checks.testfile import TestFile, parse_tests
-from assistant.checks.trial import UNSANDBOXED, Limits, run_tests
+from assistant.checks.trial import Limits
+from assistant.checks.verdicts import UNSANDBOXED, run_tests
 from assistant.events import Outcome
 
 NOTHING_RAN = "none"

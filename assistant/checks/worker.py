@@ -154,12 +154,8 @@ class _Counting(ast.NodeTransformer):
         return [ast.copy_location(node, node), ast.copy_location(ran, node)]
 
 
-class _Sides(str):
-    """The message of a comparison that did not hold; told apart from one of the user's."""
-
-
-def _sides(left: object, right: object) -> _Sides:
-    return _Sides(f"left side: {_short(left)}, right side: {_short(right)}")
+def _sides(left: object, right: object) -> str:
+    return f"left side: {_short(left)}, right side: {_short(right)}"
 
 
 def _short(value: object, limit: int = 120) -> str:
@@ -188,7 +184,6 @@ def _facts(error: BaseException, tests_name: str) -> dict[str, Any]:
     return {
         "type": type(error).__name__[:100],
         "message": message,
-        "sides": isinstance(error.args[0] if error.args else None, _Sides),
         "tests_line": in_tests[-1] if in_tests else 0,
         "answer_line": in_answer[-1] if in_answer else 0,
         "errno": error.errno if isinstance(error, OSError) else None,

@@ -20,7 +20,7 @@ from assistant.events import Outcome
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="tests run on POSIX systems only")
 
 ADD = "def add(a, b):\n    return a + b\n"
-QUICK = Limits(wall_s=6.0, cpu_s=1)
+QUICK = Limits(wall_s=40.0, cpu_s=1)
 
 
 def verdict(code: str, tests: str = "assert True", limits: Limits = QUICK) -> tuple[Outcome, str]:

@@ -1,4 +1,4 @@
-"""The model that comes with the package: about 5 million parameters, made on two processor cores.
+"""The model that comes with the package: about 5 million parameters, made on one processor core.
 
     assistant train starter --out runs/starter
 
@@ -20,9 +20,9 @@ from training.settings import (
 
 STARTER = Recipe(
     name="starter",
-    summary="the embedded model, about an hour on two cores",
+    summary="the embedded model, about an hour on one core",
     settings=Settings(
-        threads=2,
+        threads=1,
         install=True,
         # Many different problems matter more than many looks at the same one.
         problems=Problems(count=60_000),
@@ -30,10 +30,10 @@ STARTER = Recipe(
         # 4.95 million parameters; 5.3 MB as Q8_0.
         model=Architecture(width=256, layers=6, heads=4, kv_heads=2, feed_forward=704),
         # Everything the model will need to know: words, code, filling in.
-        base=Base(tokens=15_000_000, batch_tokens=8192),
+        base=Base(tokens=8_500_000, batch_tokens=4096),
         encoder=Encoder(width=128, layers=2, heads=4, steps=400),
         # Only what it is asked for in use: reasoning, then code.
-        adapter=Adapter(rank=32, alpha=64, tokens=3_000_000, batch_tokens=8192),
+        adapter=Adapter(rank=32, alpha=64, tokens=1_500_000, batch_tokens=4096),
         export=Export(type="Q8_0", name="starter"),
         evaluate=Evaluate(heldout=300, validation=100, mbpp=500),
     ),

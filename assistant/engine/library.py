@@ -25,6 +25,9 @@ _MODEL_DEFAULTS = {"n_gpu_layers": -1, "split_mode": 1, "vocab_only": False}
 # ggml_log_level: DEBUG 1, INFO 2, WARN 3, ERROR 4, CONT 5 (goes on with the previous level).
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
 _CONTINUES = 5
+# What it calls errors when a decode call was aborted as we asked.
+_ABORTED = ("with error 1", "compute status: 1", "ret = 2")
+_ABORT_FOLLOWS = "removing memory module entries"
 
 log = logging.getLogger(__name__)
 
@@ -101,9 +104,13 @@ def _log_callback(lib: Any) -> Any:
         if ggml_level != _CONTINUES:
             level = _LEVELS.get(ggml_level, logging.DEBUG)
         line = text.decode("utf-8", "replace").strip()
-        if line.strip("."):  # loading prints a row of dots
-            log.log(level, "%s", line)
-            if level == logging.ERROR:
-                _errors.append(line)
+        if not line.strip("."):  # loading prints a row of dots
+            return
+        if line.endswith(_ABORTED) or _ABORT_FOLLOWS in line:
+            log.debug("%s", line)
+            return
+        log.log(level, "%s", line)
+        if level == logging.ERROR:
+            _errors.append(line)
 
     return lib.llama_log_callback(write)

@@ -1,0 +1,98 @@
+"""An OpenAI-compatible server in place of the daemon."""
+
+from __future__ import annotations
+
+import pytest
+
+from assistant.client import ChatRequest, Chunk, Delta, Endpoint, Finished, Forced, connect
+from assistant.client.dialect import ChunkReader
+from assistant.errors import EndpointProblem
+from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
+
+HI = ChatRequest([{"role": "user", "content": "hi"}], max_tokens=9, forced=[Forced("a", "b")])
+
+
+async def test_reasoning_and_content_come_on_their_channels() -> None:
+    reply = Reply.of("the code", reasoning=["because ", "of"])
+    with ScriptedEndpoint([reply], model="big") as server:
+        async with await connect(Endpoint(server.url)) as made:
+            assert (await made.model_info()).id == "big"
+            assert (await made.model_info()).format_name is None
+            chunks = [chunk async for chunk in made.stream_chat(HI)]
+        (body,) = server.requests
+
+    def on(channel: str) -> str:
+        return "".join(c.text for c in chunks if isinstance(c, Delta) and c.channel == channel)
+
+    assert (on("reasoning"), on("content")) == ("because of", "the code")
+    assert isinstance(chunks[-1], Finished)
+    assert (chunks[-1].reason, chunks[-1].prompt_tokens) == ("stop", 7)
+    assert (body["model"], body["max_tokens"]) == ("big", 9)
+    # Extensions of the daemon that another server may refuse.
+    assert not {"forced", "return_progress"} & set(body)
+
+
+async def test_the_address_may_lack_its_version() -> None:
+    with ScriptedEndpoint(["x"]) as server:
+        async with await connect(Endpoint(server.url.removesuffix("/v1"))) as made:
+            chunks = [chunk async for chunk in made.stream_chat(HI)]
+
+    assert Delta("x") in chunks
+
+
+async def test_a_model_that_is_not_there_is_named() -> None:
+    with (
+        ScriptedEndpoint(["x"], model="big") as server,
+        pytest.raises(EndpointProblem, match="no model 'small'; it lists: big"),
+    ):
+        await connect(Endpoint(server.url, model="small"))
+
+
+async def test_nobody_there() -> None:
+    with ScriptedEndpoint(["x"]) as server:
+        url = server.url
+
+    with pytest.raises(EndpointProblem, match="ConnectError"):
+        await connect(Endpoint(url))
+
+
+async def test_an_error_of_the_server_is_told_in_its_words() -> None:
+    with ScriptedEndpoint([Reply(status=500, error="out of memory")]) as server:
+        async with await connect(Endpoint(server.url)) as made:
+            with pytest.raises(EndpointProblem, match="out of memory"):
+                [chunk async for chunk in made.stream_chat(HI)]
+
+
+async def test_a_stream_that_breaks_off_is_no_answer() -> None:
+    with ScriptedEndpoint([Reply.of("a long answer", size=2, break_after=3)]) as server:
+        async with await connect(Endpoint(server.url)) as made:
+            seen: list[Chunk] = []
+            with pytest.raises(EndpointProblem, match="failed"):
+                async for chunk in made.stream_chat(HI):
+                    seen.append(chunk)
+
+    assert not any(isinstance(chunk, Finished) for chunk in seen)
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_both_names_of_reasoning_are_read(name: str) -> None:
+    """llama-server and DeepSeek say the one, vLLM and OpenRouter the other, some say both."""
+    reader = ChunkReader()
+    delta = {name: "why", "reasoning": "why", "content": None}
+
+    chunks = list(reader.feed({"choices": [{"delta": delta, "finish_reason": None}]}))
+
+    assert chunks == [Delta("why", "reasoning")]
+    assert reader.close() is None
+
+
+def test_usage_may_come_after_the_reason() -> None:
+    reader = ChunkReader()
+    bodies = [
+        {"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}], "usage": None},
+        {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}},
+    ]
+    for body in bodies:
+        list(reader.feed(body))
+
+    assert reader.close() == Finished("stop", prompt_tokens=3, completion_tokens=1)

@@ -72,6 +72,12 @@ def parse(source: str) -> ast.Module | None:
         return None
 
 
+def first_line(statement: ast.stmt) -> int:
+    """The line, from 1, that a statement begins on, its decorators included."""
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+
+
 def indentation(line: str) -> str:
     """The white space that a line begins with."""
     return line[: len(line) - len(line.lstrip(" \t\f"))]
@@ -155,8 +161,7 @@ def _last_line(text: Text, line: int, indent: str, header_end: int) -> int:
 
 
 def _block(text: Text, node: FunctionNode, shift: int, body: tuple[ast.stmt, ...]) -> Block | None:
-    decorators = [decorator.lineno for decorator in node.decorator_list]
-    first, def_line = min([*decorators, node.lineno]) + shift, node.lineno + shift
+    first, def_line = first_line(node) + shift, node.lineno + shift
     header_end = find_header_end(text.value, text.line_starts[def_line])
     if header_end is None:
         return None

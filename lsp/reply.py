@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assistant.errors import RequestProblem
-from lsp.blocks import FunctionNode, character_column, indentation, parse
+from lsp.blocks import FunctionNode, character_column, first_line, indentation, parse
 from lsp.stubs import Stub, is_placeholder, split_docstring
 from lsp.text import Text
 
@@ -63,13 +63,13 @@ def body_for(stub: Stub, code: str) -> Body:
     if all(map(is_placeholder, statements)):
         raise Refused(f"The answer for {stub.name} was not applied: its body is empty.")
     first, last = statements[0], statements[-1]
-    fixed = frozenset(line - (first.lineno - 1) for line in _lines_inside_strings(code))
+    fixed = frozenset(line - (first_line(first) - 1) for line in _lines_inside_strings(code))
     lines = _source_lines(Text(code), first, last)
-    margin = _margin(Text(code).line(first.lineno - 1), first)
+    margin = _margin(Text(code).line(first_line(first) - 1), first)
     return Body(
         lines=lines,
         margin=margin,
-        unit=_step(lines, margin, fixed),
+        unit=_step(Text(code), statements),
         fixed=fixed,
         imports=_imports(tree, node, statements),
         shape=shape_of(statements),
@@ -177,7 +177,7 @@ def _bound_at(statement: ast.stmt) -> set[str]:
 
 def _source_lines(text: Text, first: ast.stmt, last: ast.stmt) -> tuple[str, ...]:
     """The lines of the statements, with the comment behind the last one."""
-    lines = [text.line(number) for number in range(first.lineno - 1, last.end_lineno or 0)]
+    lines = [text.line(number) for number in range(first_line(first) - 1, last.end_lineno or 0)]
     end = character_column(lines[-1], last.end_col_offset or 0)
     rest = lines[-1][end:]
     lines[-1] = lines[-1][:end] + (rest.rstrip() if rest.lstrip().startswith("#") else "")
@@ -190,13 +190,15 @@ def _margin(line: str, first: ast.stmt) -> int:
     return columns(line) if len(indentation(line)) == first.col_offset else columns(line) + 4
 
 
-def _step(lines: tuple[str, ...], margin: int, fixed: frozenset[int]) -> int:
-    deeper = [
-        columns(line) - margin
-        for index, line in enumerate(lines)
-        if index and index not in fixed and line.strip()
-    ]
-    return min((depth for depth in deeper if depth > 0), default=4)
+def _step(text: Text, statements: Sequence[ast.stmt]) -> int:
+    """Columns from a statement to those inside it; four when nothing is inside any."""
+    steps = []
+    for outer in (node for statement in statements for node in ast.walk(statement)):
+        inner = getattr(outer, "body", None)
+        if isinstance(outer, ast.stmt) and isinstance(inner, list) and inner:
+            depths = [columns(text.line(node.lineno - 1)) for node in (outer, inner[0])]
+            steps.append(depths[1] - depths[0])
+    return min((step for step in steps if step > 0), default=4)
 
 
 def _lines_inside_strings(code: str) -> set[int]:

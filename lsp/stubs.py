@@ -14,6 +14,7 @@ import ast
 import copy
 import inspect
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +24,10 @@ from lsp.text import Text
 # Comments that talk to tools, and rules that only draw a line, describe nothing.
 _NOT_A_DESCRIPTION = re.compile(
     r"#\s*(!|-\*-|noqa\b|type:|pylint:|fmt:|pragma\b|ruff:|mypy:|region\b|%%|[^\w\s]*\s*$)"
+)
+# The indentation of a line that opens a block, and that of the line below it.
+_OPENED = re.compile(
+    r"^([ \t]*)[^\s#][^\r\n]*:[ \t]*(?:\r\n|\n|\r)([ \t]+)(?=[^\s#])", re.MULTILINE
 )
 _IMPLEMENTED_ELSEWHERE = frozenset({"abstractmethod", "overload"})
 
@@ -161,8 +166,7 @@ def _slot(
     if any(not _ends_its_line(text, _end_of(text, block, s)) for s in statements):
         return None
     header_line = text.line_of(block.header_end)
-    unit = _unit(text)
-    indent = _body_indent(text, block, header_line, unit)
+    indent, unit = _indents(text, block, header_line)
     inline = bool(statements) and block.lines_of(statements[0])[0] == header_line
     if inline:
         return _inline_slot(text, block, statements[0], docstring, indent, unit)
@@ -203,15 +207,22 @@ def _ends_its_line(text: Text, offset: int) -> bool:
     return not rest or rest.startswith("#")
 
 
-def _body_indent(text: Text, block: Block, header_line: int, unit: str) -> str:
-    """The indentation of what stands below the header, else one unit of the text's own more."""
+def _indents(text: Text, block: Block, header_line: int) -> tuple[str, str]:
+    """The indentation of the body, and the one step that the text takes for it."""
+    outer = indentation(text.line(block.lines_of(block.node)[0]))
     for line in range(header_line + 1, block.last + 1):
-        if text.line(line).strip():
-            return indentation(text.line(line))
-    return indentation(text.line(block.lines_of(block.node)[0])) + unit
+        inner = indentation(text.line(line))
+        if text.line(line).strip() and inner.startswith(outer) and inner != outer:
+            return inner, inner[len(outer) :]
+    unit = _unit(text)
+    return outer + unit, unit
 
 
 def _unit(text: Text) -> str:
-    """One step of indentation as the text uses it; four spaces when it shows none."""
-    steps = re.findall(r"^(\t| {2,8})(?=[^\s#])", text.value, re.MULTILINE)
-    return min(steps, key=len) if steps else "    "
+    """One step of indentation as most of the text takes it; four spaces when it shows none."""
+    steps = Counter(
+        inner[len(outer) :]
+        for outer, inner in _OPENED.findall(text.value)
+        if inner.startswith(outer) and inner != outer
+    )
+    return steps.most_common(1)[0][0] if steps else "    "

@@ -137,6 +137,14 @@ def test_a_body_that_begins_with_a_function() -> None:
     assert after == 'def f(x):\n    """D."""\n    def g():\n        return x\n    return g\n'
 
 
+def test_a_body_that_begins_with_a_decorated_function() -> None:
+    answer = "def f(x):\n    @cache\n    def g():\n        return x\n    return g\n"
+
+    after = implement('def f(x):\n  """D.▮"""\n', answer)
+
+    assert after == 'def f(x):\n  """D."""\n  @cache\n  def g():\n    return x\n  return g\n'
+
+
 def test_what_stands_beside_the_function_and_is_not_used_is_left_out() -> None:
     answer = "import os\n\ndef f(x):\n    return x\n\nprint(f(2))\nassert f(3) == 3\n"
 

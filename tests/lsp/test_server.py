@@ -140,13 +140,13 @@ def test_a_nested_key_jsonrpc_is_only_a_key(client: LspClient) -> None:
 
 
 @pytest.mark.parametrize("request_id", [None, True, 1.5, [1], {"a": 1}])
-def test_an_odd_id_gets_an_error(fresh: LspClient, request_id: object) -> None:
-    fresh.initialize()
+def test_an_odd_id_gets_an_error(client: LspClient, request_id: object) -> None:
+    client.forget()
 
-    fresh.send({"jsonrpc": "2.0", "id": request_id, "method": "shutdown"})
+    client.send({"jsonrpc": "2.0", "id": request_id, "method": "shutdown"})
 
     known = request_id if isinstance(request_id, float) else None
-    assert fresh.error_code(known) == INVALID_REQUEST
+    assert client.error_code(known) == INVALID_REQUEST
 
 
 BROKEN_FRAMES = {
@@ -162,25 +162,34 @@ BROKEN_FRAMES = {
 
 @pytest.mark.parametrize(("body", "code"), BROKEN_FRAMES.values(), ids=BROKEN_FRAMES)
 def test_a_broken_message_gets_an_error_and_the_session_goes_on(
-    fresh: LspClient, body: bytes, code: int
+    client: LspClient, body: bytes, code: int
 ) -> None:
-    fresh.initialize()
+    client.forget()
 
-    fresh.send_frame(body)
+    client.send_frame(body)
 
-    assert fresh.error_code(None) == code
-    sync(fresh)
-    assert fresh.of("window/showMessage") == []
+    assert client.error_code(None) == code
+    sync(client)
+    assert client.of("window/showMessage") == []
 
 
-def test_odd_headers_are_read_as_http_reads_them(fresh: LspClient) -> None:
-    fresh.initialize()
+def test_odd_headers_are_read_as_http_reads_them(client: LspClient) -> None:
     body = json.dumps({"jsonrpc": "2.0", "id": "x", "method": "test/unknown"}).encode()
 
-    fresh.send_bytes(b"junk without meaning\r\ncontent-LENGTH:  %d  \r\n" % len(body))
-    fresh.send_bytes(b"Content-Type: application/vscode-jsonrpc; charset=utf-8\r\n\r\n" + body)
+    client.send_bytes(b"junk without meaning\r\ncontent-LENGTH:  %d  \r\n" % len(body))
+    client.send_bytes(b"Content-Type: application/vscode-jsonrpc; charset=utf-8\r\n\r\n" + body)
 
-    assert fresh.error_code("x") == METHOD_NOT_FOUND
+    assert client.error_code("x") == METHOD_NOT_FOUND
+
+
+@pytest.mark.parametrize("length", [b"999999999999", b"-5\r\n\r\nContent-Length: 999999999999"])
+def test_a_message_of_absurd_length_ends_the_session(fresh: LspClient, length: bytes) -> None:
+    """Nothing after it can be framed any more, and no memory is set aside for it."""
+    fresh.initialize()
+
+    fresh.send_bytes(b"Content-Length: %s\r\n\r\n{}" % length)
+
+    assert fresh.process.wait(10) == 1
 
 
 BAD_NOTIFICATIONS = {

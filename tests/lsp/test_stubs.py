@@ -159,6 +159,8 @@ def test_quotes_and_backslashes_of_a_docstring_survive() -> None:
         ('class A:\n\tdef f(self):\n\t\t"""D.▮"""\n', "\t\t"),
         ("if 1:\n  y = 1\n# d\ndef f():▮\n", "  "),
         ("# d\ndef f():▮\n", "    "),
+        # Most of the text decides, not the oddest line of it.
+        ("if 1:\n    y = 1\nif 2:\n    y = 2\nif 3:\n   y = 3\n# d\ndef f():▮\n", "    "),
         ("class A:\n\tx = 1\n\n\t# d\n\tdef f(self):▮\n", "\t\t"),
     ],
 )

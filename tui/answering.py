@@ -17,7 +17,7 @@ from assistant.client import ChatRequest, Chunk, Connection, Delta
 from assistant.errors import AssistantError
 from assistant.tasks import Task
 from tui.engine_link import EngineLink
-from tui.turn import Phase, Turn
+from tui.turn import Turn
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +80,6 @@ async def _stream(turn: Turn, connection: Metered, options: AnswerOptions) -> No
     events_of = answer(Task(turn.question), cast("Connection", connection), options)
     async with aclosing(events_of) as events:
         async for event in events:
-            if turn.phase is Phase.STOPPED:
-                return
             if isinstance(event, PromptProgress):
                 turn.progress(event.processed, event.total)
             else:

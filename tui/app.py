@@ -6,14 +6,15 @@ times a second. Nothing here blocks the loop, and no token draws anything by its
 
 from __future__ import annotations
 
+import math
 import time
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.timer import Timer
-from textual.worker import Worker
+from textual.worker import Worker, get_current_worker
 
 from assistant.answer import AnswerOptions
 from assistant.errors import AssistantError
@@ -32,7 +33,8 @@ from tui.widgets.transcript import Transcript
 FLUSH_INTERVAL_S = 0.125
 NOTICE_S = 3.0
 COST_FACTOR = 10
-"""The screen is drawn again only after ten times what the last drawing took."""
+"""The screen is drawn again only after ten times what the last drawing took, layout included."""
+LONGEST_PAUSE_S = 2.0
 
 
 class AssistantApp(App[int]):
@@ -65,7 +67,7 @@ class AssistantApp(App[int]):
         self.status = StatusLine()
         self.hints = Hints()
         self._phase = Phase.STARTING
-        self._answering: Worker[None] | None = None
+        self._answering: Worker[Any] | None = None
         self._ticker: Timer
         self._next_draw = 0.0
         self._said = ""
@@ -87,8 +89,8 @@ class AssistantApp(App[int]):
 
     async def on_unmount(self) -> None:
         """Hang up, so that the engine stops what it still does for us."""
-        if self._answering is not None:
-            self._answering.cancel()
+        # One that still starts the engine would hold the link, and the way out.
+        self.workers.cancel_all()
         await self.link.drop()
 
     # The engine
@@ -112,13 +114,12 @@ class AssistantApp(App[int]):
         return self.turn is not None and not self.turn.phase.over
 
     @on(PromptSubmitted)
-    async def ask(self, message: PromptSubmitted) -> None:
+    def ask(self, message: PromptSubmitted) -> None:
         """Begin a turn; the prompt holds back the next one until this one is over."""
         self.turn = Turn(message.text)
+        self._answering = None
         self.transcript.notify_failure("")
-        await self.transcript.begin(self.turn)
-        self._ticker.resume()
-        self._answering = self.answer(self.turn)
+        self.answer(self.turn)
 
     @on(PromptHeld)
     def tell_held(self) -> None:
@@ -128,8 +129,14 @@ class AssistantApp(App[int]):
     @work(group="answer")
     async def answer(self, turn: Turn) -> None:
         """Run one turn to its end, however it ends."""
+        # A worker that is cancelled before its first step would never come to its `finally`:
+        # until here, stopping only marks the turn.
+        self._answering = get_current_worker()
         try:
-            await answer_turn(turn, self.link, self.options)
+            await self.transcript.begin(turn)
+            self._ticker.resume()
+            if not turn.phase.over:
+                await answer_turn(turn, self.link, self.options)
         finally:
             await self._finish(turn)
 
@@ -149,11 +156,17 @@ class AssistantApp(App[int]):
     # The screen
 
     def _tick(self) -> None:
-        began = time.monotonic()
-        if began >= self._next_draw:
+        if time.monotonic() >= self._next_draw:
+            self._next_draw = math.inf
+            cost = time.thread_time()
             self._draw()
-            now = time.monotonic()
-            self._next_draw = now + COST_FACTOR * (now - began)
+            self.call_after_refresh(self._drawn, cost)
+
+    def _drawn(self, cost: float) -> None:
+        # Processor time, not time on the clock: while the engine has the cores, drawing takes
+        # longer without costing more.
+        pause = COST_FACTOR * (time.thread_time() - cost)
+        self._next_draw = time.monotonic() + min(pause, LONGEST_PAUSE_S)
 
     def _draw(self) -> None:
         phase = self._phase if self.turn is None else self.turn.phase
@@ -190,9 +203,10 @@ class AssistantApp(App[int]):
 
     def action_stop(self) -> None:
         """Stop the answer: the stream is closed, which makes the engine stop too."""
-        if self.busy and self.turn is not None and self._answering is not None:
+        if self.turn is not None and self.busy:
             self.turn.stop()
-            self._answering.cancel()
+            if self._answering is not None:
+                self._answering.cancel()
 
     async def action_interrupt(self) -> None:
         """What ctrl+c means depends on what there is to lose."""

@@ -157,7 +157,9 @@ class Turn:
         self.phase = Phase.CHECKING
 
     def apply(self, event: Event) -> None:
-        """Take in one event of the answer."""
+        """Take in one event of the answer; a turn that is over takes none."""
+        if self.phase.over:
+            return
         match event:
             case Reasoning(section=section, text=text):
                 self._show(event.candidate)
@@ -180,12 +182,14 @@ class Turn:
 
     def fail(self, reason: str) -> None:
         """The answer can not go on; what has come stays."""
-        self.note = reason
-        self._end(Phase.FAILED)
+        if not self.phase.over:
+            self.note = reason
+            self._end(Phase.FAILED)
 
     def stop(self) -> None:
         """The user has stopped the answer; what has come stays."""
-        self._end(Phase.STOPPED)
+        if not self.phase.over:
+            self._end(Phase.STOPPED)
 
     def _show(self, candidate: int) -> None:
         self._candidates.setdefault(candidate, Candidate())
@@ -202,6 +206,5 @@ class Turn:
             self._thinking_to = self._clock()
 
     def _end(self, phase: Phase) -> None:
-        if not self.phase.over:
-            self._stop_thinking()
-            self.phase = phase
+        self._stop_thinking()
+        self.phase = phase

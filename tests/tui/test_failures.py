@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 from tests.tui.screen import ANSWER, CODE, REASONING, session_on
@@ -74,6 +77,38 @@ async def test_an_engine_that_is_not_there_is_told_at_once_and_tried_again() -> 
         await s.until_over()
         assert s.text.count("failed:") == 1
         assert s.app.prompt.text == "double a number"
+
+
+@contextmanager
+def deaf_server() -> Iterator[str]:
+    """An address where connections are taken and nothing is ever answered."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+
+
+async def test_an_engine_that_does_not_come_up_can_be_left() -> None:
+    """Quitting does not wait for it."""
+    with deaf_server() as url:
+        async with session_on(url) as s:
+            assert "starting engine" in s.app.status.text
+            began = time.monotonic()
+            await s.pilot.press("ctrl+q")
+
+    assert s.app.return_code == 0
+    assert time.monotonic() - began < 5
+
+
+async def test_a_prompt_to_an_engine_that_does_not_come_up_can_be_taken_back() -> None:
+    """Escape works before there is anything to stop."""
+    with deaf_server() as url:
+        async with session_on(url) as s:
+            await s.ask("double a number")
+            assert "starting engine" in s.app.status.text
+            await s.pilot.press("escape", "escape")
+            await s.until(lambda: s.app.prompt.text == "double a number")
+
+            assert not s.app.busy
+            assert not s.app.prompt.held
 
 
 async def test_an_answer_without_code_shows_its_reasoning() -> None:

@@ -149,3 +149,19 @@ async def test_keys_that_arrive_at_once_act_in_their_order() -> None:
 
             assert server.requests[0]["messages"][-1]["content"] == "ab\nc"
             assert s.app.prompt.text == "ef\ng"
+
+
+async def test_a_pasted_file_is_sent_whole_and_shown_by_its_beginning() -> None:
+    """A megabyte in the transcript would slow every layout from then on."""
+    text = "".join(f"line {number} of a log\n" for number in range(20_000))
+    with ScriptedEndpoint([ANSWER]) as server:
+        async with session_on(server) as s:
+            s.app.post_message(events.Paste(text))
+            await s.until(lambda: "line 19999" in s.app.prompt.text)
+            await s.pilot.press("enter")
+            await s.until(lambda: server.requests)
+            await s.until_over()
+
+            assert server.requests[0]["messages"][-1]["content"] == text.strip()
+            assert f"{len(text)} characters in all" in s.text
+            assert "line 21" not in s.text

@@ -11,6 +11,7 @@ from assistant.checks import read_tests
 from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 from tests.tui.screen import ANSWER, CODE, REASONING, session_on
 from tui import app as app_module
+from tui.messages import PromptSubmitted
 
 
 async def test_before_the_first_token_the_prompt_comes_back() -> None:
@@ -174,6 +175,18 @@ async def test_after_a_stop_the_next_prompt_is_answered() -> None:
 
             assert s.phase == "done"
             assert s.view.code.view.plain == CODE.rstrip("\n")
+
+
+async def test_a_stop_in_the_moment_of_sending_is_not_lost() -> None:
+    """Before the request has left, stopping gives the prompt back, and the next one is answered."""
+    with ScriptedEndpoint([ANSWER]) as server:
+        async with session_on(server) as s:
+            s.app.prompt.insert("double a number")
+            s.app.prompt.action_submit()
+            s.app.ask(PromptSubmitted("double a number"))
+            s.app.action_stop()
+            await s.until(lambda: s.app.prompt.text == "double a number")
+            assert not s.app.prompt.held
 
 
 class TestControlC:

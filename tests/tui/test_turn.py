@@ -96,10 +96,12 @@ def test_a_stopped_turn_stays_stopped() -> None:
     """Events that were under way when the user stopped do not bring it back."""
     turn = Turn("q")
     turn.stop()
+    turn.apply(Code(0, "late"))
     turn.apply(Failed(0, "closed"))
     turn.apply(Done(0, Stats()))
 
     assert turn.phase is Phase.STOPPED
+    assert turn.shown.code == ""
 
 
 def test_speed_is_that_of_the_last_two_seconds_and_stays_when_tokens_pause(clock: Clock) -> None:

@@ -12,6 +12,10 @@ from tui.turn import Phase, Turn
 from tui.widgets.code_pane import CodePane
 from tui.widgets.reasoning import ReasoningPane
 
+MAX_QUESTION_LINES = 20
+MAX_QUESTION_CHARACTERS = 4000
+"""A pasted file is sent whole and shown by its beginning."""
+
 
 class TurnView(Vertical):
     """Question, reasoning, code, and what is to be said about the end."""
@@ -58,7 +62,10 @@ class TurnView(Vertical):
 
 def question_content(question: str) -> Content:
     """A question as it stands above its answer."""
-    text = displayable(question).strip().replace("\n", "\n  ")
+    lines = displayable(question[:MAX_QUESTION_CHARACTERS]).strip().split("\n")
+    if len(lines) > MAX_QUESTION_LINES or len(question) > MAX_QUESTION_CHARACTERS:
+        lines = [*lines[:MAX_QUESTION_LINES], f"\u2026 ({len(question)} characters in all)"]
+    text = "\n  ".join(lines)
     return Content.assemble(("\u276f ", "bold $text-accent"), (text, "bold"))
 
 

@@ -268,9 +268,13 @@ class Connection:
                 f"The engine daemon has not answered for {_SILENCE_SECONDS:.0f} seconds.",
                 hint="End it with: assistant stop. The next request starts a new one.",
             )
+        if self._ours and isinstance(error, httpx.ConnectError):
+            return DaemonProblem(
+                "The engine daemon does not run.", hint="Start it with: assistant serve"
+            )
         if self._ours:
             return DaemonProblem(
-                "The engine daemon died in mid-answer, or was ended.",
+                "The engine daemon died in mid-answer.",
                 hint="The next request starts a new one. Why it died may be in "
                 f"{locations.log_path('daemon')}.",
             )
@@ -311,8 +315,6 @@ class Connection:
             self._model = (await self.model_info()).id
             return
         path = store.resolve(self._target.model)
-        # Said here, in the words of the caller, instead of by a daemon that can not load it.
-        gguf.read_header(path)
         starter = _Starter(self._target, path) if self._start else None
         delay, silent_since = _FIRST_DELAY, time.monotonic()
         while True:
@@ -372,6 +374,8 @@ class _Starter:
             DaemonProblem: the daemon that was started here ended before it answered.
         """
         if self._process is None:
+            # A broken file is told at once, without a daemon.
+            gguf.read_header(self._path)
             self._process = start.start(self._target, self._path, store.name_of(self._path))
         elif (code := self._process.poll()) is not None:
             raise DaemonProblem(

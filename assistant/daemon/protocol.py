@@ -190,13 +190,15 @@ def _forced(entry: Any) -> Forced:
 
 def error_body(error: AssistantError, status: int) -> dict[str, Any]:
     """An error as clients read it; `type` is the name of the class in `assistant.errors`."""
-    body = {"code": status, "message": error.message, "type": type(error).__name__}
+    # A message may quote what a client sent, half characters included.
+    message = error.message.encode("utf-8", "backslashreplace").decode()
+    body = {"code": status, "message": message, "type": type(error).__name__}
     return {"error": body | ({"hint": error.hint} if error.hint else {})}
 
 
 def event(body: Mapping[str, Any]) -> str:
-    """One server-sent event."""
-    return f"data: {json.dumps(body, ensure_ascii=False, separators=(',', ':'))}\n\n"
+    """One server-sent event, in ASCII: some clients end a line at U+2028 or U+0085, too."""
+    return f"data: {json.dumps(body, separators=(',', ':'))}\n\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from assistant import __version__
 from assistant.daemon import protocol
 from assistant.daemon.worker import Job, Outbox, Phase, Worker
 from assistant.engine.engine import Engine
-from assistant.engine.types import Finished, PromptProgress, Text
+from assistant.engine.types import Finished, FinishReason, PromptProgress, Text
 from assistant.errors import (
     AssistantError,
     DaemonProblem,
@@ -319,6 +319,8 @@ async def _events(
             case PromptProgress():
                 if progress:
                     yield protocol.event(shape.progress(item))
+            case Finished(reason=FinishReason.CANCELLED) if service.stopping:
+                yield protocol.event(protocol.error_body(_ended(), 503))
             case Finished():
                 yield protocol.event(shape.last(item))
             case AssistantError():
@@ -364,6 +366,9 @@ class _Whole(Response):
                     text += item
                 elif isinstance(item, Finished | AssistantError):
                     last = item
+        cancelled = isinstance(last, Finished) and last.reason is FinishReason.CANCELLED
+        if cancelled and self._service.stopping:
+            last = _ended()
         if isinstance(last, AssistantError):
             response = JSONResponse(protocol.error_body(last, 500), 500)
         else:
@@ -371,6 +376,13 @@ class _Whole(Response):
             response = JSONResponse(self._shape.whole(text, last))
         response.headers[_REQUEST_ID] = self._job.id
         await response(scope, receive, send)
+
+
+def _ended() -> DaemonProblem:
+    return DaemonProblem(
+        "The engine daemon was ended while it answered.",
+        hint="The next request starts a new one.",
+    )
 
 
 def _part(body: bytes, *, more: bool) -> Message:

@@ -6,6 +6,7 @@
     context.py    the memory of one conversation: evaluation in chunks, prefix reuse, abort
     sampling.py   greedy, temperature, top-k, top-p, seed
     output.py     stop strings and forced continuations, found as the text grows
+    logits.py     the logits of every position, to compare an export with
     engine.py     load, prepare, generate, close
 
 Nothing is imported here: `assistant.engine.types` is light and is what other rooms use;

@@ -68,8 +68,6 @@ class ChatTemplate:
 
     def render(self, messages: Sequence[Message]) -> str:
         """The template's text for `messages`, with the opening of the assistant's turn."""
-        from jinja2 import TemplateError
-
         try:
             return self._template.render(
                 messages=[{"role": m.role, "content": m.content} for m in messages],
@@ -77,9 +75,10 @@ class ChatTemplate:
                 bos_token=self._vocabulary.bos_text,
                 eos_token=self._vocabulary.eos_text,
             )
-        except TemplateError as error:
+        except Exception as error:
+            # Its own refusal, or a mistake in it: a template can raise anything.
             raise RequestProblem(
-                f"The model's chat template refuses these messages: {error}"
+                f"The model's chat template refuses these messages: {error or type(error).__name__}"
             ) from error
 
     def _mark(self, content: str, marker: str) -> str:

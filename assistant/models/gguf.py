@@ -25,6 +25,7 @@ VERSIONS = (2, 3)
 MAX_TENSORS = 100_000
 MAX_KEYS = 10_000
 MAX_KEY_BYTES = 65_535
+MAX_ARRAY = 10_000_000
 MAX_DIMENSIONS = 4
 DEFAULT_ALIGNMENT = 32
 
@@ -325,16 +326,25 @@ class _Reader:
             return self.scalar(_SCALARS[kind])
         raise _impossible(self.path, f"the metadata key {key!r} has the unknown type {kind}")
 
+    def _skip_strings(self, count: int) -> None:
+        """Move behind `count` strings; a real vocabulary has hundreds of thousands."""
+        data, position, unpack = self._data, self.position, struct.Struct("<Q").unpack_from
+        last = self._size - 8
+        for _ in range(count):
+            if position > last:
+                break
+            position += 8 + unpack(data, position)[0]
+        self.take(position - self.position)
+
     def _array(self, key: str) -> Array:
         kind, length = self.scalar("I"), self.scalar("Q")
+        if length > MAX_ARRAY:
+            raise _impossible(self.path, f"the array {key!r} claims {length} values")
         if kind == _STRING:
-            values = []
-            for index in range(length):
-                if index < _KEEP_ARRAY and length <= _KEEP_ARRAY:
-                    values.append(self.string())
-                else:
-                    self.take(self.scalar("Q"))
-            return Array(length, tuple(values))
+            if length <= _KEEP_ARRAY:
+                return Array(length, tuple(self.string() for _ in range(length)))
+            self._skip_strings(length)
+            return Array(length)
         if kind not in _SCALARS:
             raise _impossible(self.path, f"the array {key!r} has the unknown type {kind}")
         layout = f"<{length}{_SCALARS[kind]}" if length <= _KEEP_ARRAY else "<"

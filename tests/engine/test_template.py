@@ -117,6 +117,12 @@ def test_a_template_that_refuses_says_why(engine: Engine) -> None:
         template.tokens([Message("user", "a")])
 
 
+@pytest.mark.parametrize("source", ["{{ 1 / 0 }}", "{{ nothing.at.all }}", "{{ range(10**9) }}"])
+def test_a_template_that_fails_is_named(engine: Engine, source: str) -> None:
+    with pytest.raises(RequestProblem, match="chat template refuses"):
+        ChatTemplate(source, engine.vocabulary).tokens([Message("user", "a")])
+
+
 def test_a_broken_template_is_named(engine: Engine) -> None:
     with pytest.raises(ModelProblem, match="not valid"):
         ChatTemplate("{% for %}", engine.vocabulary)

@@ -64,6 +64,10 @@ def test_a_missing_file(tmp_path: Path) -> None:
         (b"GGUF" + struct.pack("<I", 1) + bytes(100), "version 1"),
         (b"GGUF" + struct.pack("<IQQ", 3, 2**60, 0) + bytes(100), "claims 1152921504606846976"),
         (b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", 2**62), "a name has"),
+        (
+            b"GGUF" + struct.pack("<IQQQcIIQ", 3, 0, 1, 1, b"k", 9, 8, 2**40),
+            "the array 'k' claims 1099511627776 values",
+        ),
     ],
 )
 def test_what_is_no_model_is_told_apart(tmp_path: Path, content: bytes, reason: str) -> None:

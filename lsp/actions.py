@@ -22,7 +22,9 @@ def code_actions(
 ) -> list[types.CodeAction | types.Command] | None:
     """What can be done at the cursor or, when it begins on nothing, where the selection ends."""
     document = server.documents.get(params.text_document.uri)
-    if document is None or document.language != "python" or not _wanted(params.context.only):
+    if document is None or document.language != "python":
+        return None
+    if not _wanted(params.context.only) or not _editor_applies_edits(server):
         return None
     stub = None
     for position in (params.range.start, params.range.end):
@@ -44,6 +46,11 @@ def _wanted(only: Sequence[types.CodeActionKind | str] | None) -> bool:
         return True
     kinds = [kind.value if isinstance(kind, types.CodeActionKind) else kind for kind in only]
     return any(kind in ("", KIND.value) or KIND.value.startswith(f"{kind}.") for kind in kinds)
+
+
+def _editor_applies_edits(server: AssistantServer) -> bool:
+    workspace = server.client_capabilities.workspace
+    return workspace is not None and bool(workspace.apply_edit)
 
 
 def _command(server: AssistantServer, document: Document, stub: Stub) -> types.Command:

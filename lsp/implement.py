@@ -24,7 +24,7 @@ from assistant.errors import AssistantError
 from assistant.events import Code, Done, Failed, Reasoning, Verdict
 from assistant.tasks import Task, TaskKind
 from lsp.apply import Target, apply_body, follow
-from lsp.names import names_in
+from lsp.names import has_star_import, names_in
 from lsp.progress import Progress
 from lsp.reply import Refused, body_for
 from lsp.stubs import find_stub
@@ -113,9 +113,12 @@ async def _write(server: AssistantServer, target: Target, progress: Progress) ->
     """
     progress.report("starting the model")
     resolved = config.load(server.flags)
+    source = target.document.text.value
     options = AnswerOptions(
         max_tokens=resolved.settings.ask.max_tokens,
-        known_names=names_in(target.document.text.value),
+        # Whether it parses is seen when its body is taken out, with and without these checks.
+        verify=not has_star_import(source),
+        known_names=names_in(source),
     )
     task = Task(_utf8(target.stub.source), TaskKind.IMPLEMENT)
     connection = await open_connection(resolved)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from lsp.blocks import FunctionNode, parse
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
+_STAR_IMPORT = re.compile(r"^[ \t]*from\s+[\w.]+\s+import\s*\*", re.MULTILINE)
 
 
 @lru_cache(maxsize=2)
@@ -21,6 +22,11 @@ def names_in(source: str) -> frozenset[str]:
     if tree is None:
         return frozenset(_IDENTIFIER.findall(source))
     return frozenset(name for node in ast.walk(tree) for name in _bound(node))
+
+
+def has_star_import(source: str) -> bool:
+    """True when names may come from `from module import *`, so that nobody can list them."""
+    return _STAR_IMPORT.search(source) is not None
 
 
 def _bound(node: ast.AST) -> list[str]:

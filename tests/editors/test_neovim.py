@@ -1,6 +1,7 @@
 """A real Neovim with our plugin, the real server, and a model that says what the test scripts.
 
-Skipped where there is no Neovim 0.11 or newer; see CONTRIBUTING.md for how to get one.
+Skipped where there is no Neovim 0.11 or newer; `ASSISTANT_TEST_NVIM` names one that is not on the
+path. `make test-editors` runs them.
 """
 
 from __future__ import annotations
@@ -84,6 +85,20 @@ def test_the_command_writes_the_body_in_one_undo_step(open_editor: Open) -> None
 
     assert editor.text() == FILLED
     assert editor.lua("return vim.fn.undotree().seq_cur") == before + 1
+    editor.lua("vim.cmd('silent undo')")
+    assert editor.text() == TEXT
+
+
+def test_a_body_with_an_import_is_one_undo_step_too(open_editor: Open) -> None:
+    answer = ANSWER.replace("def total", "import math\n\n\ndef total", 1)
+    answer = answer.replace("    result = 0\n", "    result = math.fsum(())\n")
+    editor = open_editor(answer)
+    editor.put_cursor(6)
+
+    editor.lua("vim.cmd('AssistantImplement')")
+    editor.wait_until(f"vim.api.nvim_buf_line_count(0) > 9 and {IDLE}")
+
+    assert editor.text().startswith('import math\n\n\nSMILE = "😀"')
     editor.lua("vim.cmd('silent undo')")
     assert editor.text() == TEXT
 

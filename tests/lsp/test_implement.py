@@ -377,6 +377,16 @@ def test_a_name_of_the_document_may_be_used(session: Start) -> None:
     assert client.result(client.run_command(offer(client, buffer)))["applied"] is True
 
 
+def test_a_name_may_come_from_a_star_import(session: Start) -> None:
+    """Nobody can say what it brings, so nothing is said about names."""
+    client, _ = session(ANSWER.replace("2 * x", "from_afar(x)"))
+    buffer = Buffer("file:///a.py", f"from afar import *\n\n\n{STUB}")
+
+    result = client.result(client.run_command(offer(client, buffer)))
+
+    assert result == {"applied": True, "verdict": "not checked"}
+
+
 def test_a_cut_off_answer_is_not_applied(own_session: Start) -> None:
     """It may parse by chance and miss its last lines."""
     client, endpoint = own_session(Reply.of(ANSWER, finish_reason="length"))

@@ -300,13 +300,21 @@ def test_other_languages_are_left_alone(client: LspClient) -> None:
 
 
 def test_an_editor_without_action_literals_gets_a_command(fresh: LspClient) -> None:
-    fresh.initialize(capabilities={})
+    fresh.initialize(capabilities={"workspace": {"applyEdit": True}})
     buffer = Buffer("file:///a.py", STUB)
     fresh.open(buffer)
 
     (command,) = fresh.code_actions(buffer, 0)
 
     assert command["command"] == "assistant.implement"
+
+
+def test_an_editor_that_applies_no_edits_is_offered_none(fresh: LspClient) -> None:
+    fresh.initialize(capabilities={})
+    buffer = Buffer("file:///a.py", STUB)
+    fresh.open(buffer)
+
+    assert fresh.code_actions(buffer, 0) == []
 
 
 def test_the_offer_is_instant_in_a_large_broken_file(client: LspClient) -> None:

@@ -44,7 +44,7 @@ def make(job: Job) -> None:
         optimizers.set_rates([optimizer], rate)
         batch = batches.collate([documents[i] for i in plan[number]], prompt_weight=0.0)
         loss, values = both(batch, number)
-        loss.backward()
+        torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(trainable, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -115,7 +115,7 @@ class BothLosses:
     def __init__(
         self, tuned: peft.PeftModel, structural: StructuralLoss, settings: Adapter, steps: int
     ) -> None:
-        self._llama: LlamaForCausalLM = tuned.get_base_model()
+        self._llama: Any = tuned.get_base_model()
         self._structural, self._settings = structural, settings
         self._curriculum = Curriculum(steps, settings.curriculum_warmup, settings.alpha_end)
         self.measured = Values(scale=1.0, gradient_token=0.0, gradient_structural=0.0)
@@ -175,7 +175,8 @@ class BothLosses:
 
 def _norm(loss: torch.Tensor, at: torch.Tensor) -> float:
     (gradient,) = torch.autograd.grad(loss, at, retain_graph=True)
-    return gradient.float().norm().item()
+    norm: float = gradient.float().norm().item()
+    return norm
 
 
 def code_places(

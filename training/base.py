@@ -40,7 +40,7 @@ def make(job: Job) -> None:
         keep = batch.weights[:, 1:] > 0
         logits = model.head(net.lm_head.weight, hidden[keep])
         loss = token_loss(logits, batch.tokens[:, 1:][keep], batch.weights[:, 1:][keep])
-        loss.backward()
+        torch.autograd.backward(loss)
         norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         for optimizer in train_by:
             optimizer.step()

@@ -59,7 +59,8 @@ class CodeEncoder(nn.Module):
         for layer in self.layers:
             state = layer(state, mask)
         kept = self.norm(state) * mask.unsqueeze(-1)
-        return kept.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+        vectors: torch.Tensor = kept.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+        return vectors
 
     def embed(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """One vector a program that is given as tokens; its difference from the mean."""
@@ -86,7 +87,8 @@ class _Layer(nn.Module):
         scores = scores.masked_fill(~mask[:, None, None, :], -1e9)
         heard = (torch.softmax(scores, -1) @ value).transpose(1, 2).reshape(rows, length, width)
         state = state + self.out(heard)
-        return state + self.down(functional.gelu(self.up(self.norm2(state))))
+        changed: torch.Tensor = state + self.down(functional.gelu(self.up(self.norm2(state))))
+        return changed
 
 
 def pad(programs: list[list[int]], max_tokens: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -44,7 +44,7 @@ def make(job: Job) -> None:
         forms = [list(map(writer.encode, form)) for form in three_forms(chosen, rng)]
         loss, accuracy = contrast(encoder, forms, settings.temperature)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         return {"loss": loss.item(), "accuracy": accuracy}
 

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 from assistant.checks import Limits as CheckLimits
@@ -26,7 +26,6 @@ from assistant.engine.engine import Engine
 from assistant.engine.types import (
     CancelToken,
     EngineSettings,
-    Finished,
     Forced,
     Limits,
     Message,
@@ -36,9 +35,10 @@ from assistant.events import Outcome
 from assistant.format import code_opening, parse
 from assistant.tasks import find_signature
 from training import files, question_sets
-from training.question_sets import Question
 from training.settings import Evaluate
 from training.stages import Job
+from training.world import Problem
+from training.world.execution import called_name
 
 _CHECK = CheckLimits(wall_s=10.0, cpu_s=5)
 
@@ -75,7 +75,7 @@ def make(job: Job) -> None:
     files.write_json(job.path("evaluation.json"), report)
 
 
-def ask(engine: Engine, question: Question, max_new_tokens: int) -> str:
+def ask(engine: Engine, question: Problem, max_new_tokens: int) -> str:
     """The model's whole answer, decoded greedily, as `assistant ask` would get it."""
     signature = find_signature(question.request)
     forced = (Forced(code_opening(), f"{signature}\n"),) if signature else ()
@@ -85,15 +85,26 @@ def ask(engine: Engine, question: Question, max_new_tokens: int) -> str:
     return "".join(output.text for output in outputs if isinstance(output, Text))
 
 
-def judge(questions: Sequence[Question], texts: Sequence[str], workers: int) -> list[Answer]:
+def judge(questions: Sequence[Problem], texts: Sequence[str], workers: int) -> list[Answer]:
     """Run the code of each answer against its question's tests."""
     parsed = [parse(text) for text in texts]
-    pairs = ((p.code, q.tests) for p, q in zip(parsed, questions, strict=True))
+    pairs = (_program(p.code, q) for p, q in zip(parsed, questions, strict=True))
     results = check_many(pairs, limits=_CHECK, workers=workers)
     return [
         Answer(q.id, q.request, text, p.complete, _kind(p.code, r.outcome), r.detail)
         for q, text, p, r in zip(questions, texts, parsed, results, strict=True)
     ]
+
+
+def _program(code: str, question: Problem) -> tuple[str, str]:
+    """Code and tests as they are run.
+
+    A request that names no function is answered rightly under any name: then the answer's
+    function gets the name that the tests use as well.
+    """
+    own = called_name(question, code)
+    alias = f"\n{question.name} = {own}\n" if own != question.name else ""
+    return code + alias, "\n".join((question.setup, *question.tests)).strip()
 
 
 def _kind(code: str, outcome: Outcome) -> str:
@@ -134,5 +145,5 @@ def chosen(answers: Sequence[Answer], settings: Evaluate) -> dict[str, Any]:
     failed = (answer for answer in answers if answer.outcome != Outcome.PASS.value)
     return {
         "first": [asdict(answer) for answer in answers[: settings.examples]],
-        "first_failed": [asdict(a) for a, _ in zip(failed, range(settings.examples))],
+        "first_failed": [asdict(answer) for answer in islice(failed, settings.examples)],
     }

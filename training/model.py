@@ -21,6 +21,7 @@ from training.documents import Special
 from training.settings import Architecture
 
 _ATTENTION = "assistant_matmul"
+_OWN_ATTENTION: dict[str, Any] = {"attn_implementation": _ATTENTION}
 
 
 def _attention(
@@ -75,7 +76,7 @@ def config(shape: Architecture, vocabulary: int) -> LlamaConfig:
         bos_token_id=Special.END.id,
         eos_token_id=Special.END_OF_TURN.id,
         pad_token_id=Special.END.id,
-        attn_implementation=_ATTENTION,
+        **_OWN_ATTENTION,
     )
 
 
@@ -131,7 +132,7 @@ def weights(model: LlamaForCausalLM) -> dict[str, torch.Tensor]:
 def load(folder: Path) -> LlamaForCausalLM:
     """The model that `save` wrote."""
     described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    model = LlamaForCausalLM(LlamaConfig(**described, attn_implementation=_ATTENTION))
+    model = LlamaForCausalLM(LlamaConfig(**described, **_OWN_ATTENTION))
     missing, unexpected = model.load_state_dict(
         load_file(folder / "model.safetensors"), strict=False
     )

@@ -10,11 +10,11 @@ import ast
 import builtins
 import random
 
-_NAMES = (
-    "a b c d e f g h i j k m n p q r s t u v w x y z value values item items data result total "
-    "text word words number numbers left right low high first second acc out current left_part "
-    "entry entries key keys pair pairs size length index count best seen parts line rows table"
-).split()
+_NAMES = """
+a b c d e f g h i j k m n p q r s t u v w x y z value values item items data result total
+text word words number numbers left right low high first second acc out current left_part
+entry entries key keys pair pairs size length index count best seen parts line rows table
+""".split()  # noqa: SIM905 - words read better than a list of literals
 
 _SWAPS: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
     ast.Add: (ast.Sub, ast.Mult),
@@ -106,7 +106,7 @@ def _change(node: ast.AST, rng: random.Random) -> None:
         case ast.BinOp() | ast.AugAssign() | ast.BoolOp():
             node.op = rng.choice(_SWAPS[type(node.op)])()  # type: ignore[assignment]
         case ast.Compare():
-            node.ops[0] = rng.choice(_SWAPS[type(node.ops[0])])()  # type: ignore[assignment]
+            node.ops[0] = rng.choice(_SWAPS[type(node.ops[0])])()  # type: ignore[call-overload]
         case ast.Constant(value=bool(value)):
             node.value = not value
         case ast.Constant(value=int(value)):

@@ -16,7 +16,8 @@ from training.settings import Base
 
 def for_base(model: nn.Module, settings: Base) -> list[torch.optim.Optimizer]:
     """Muon and AdamW for a model that is made from scratch."""
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         is_matrix = parameter.ndim == 2 and "embed" not in name
         (matrices if is_matrix else others).append(parameter)

@@ -63,8 +63,8 @@ def _built(values: dict[str, Any]) -> Settings:
     for field in dataclasses.fields(Settings):
         own = {k.split(".")[1]: v for k, v in values.items() if k.startswith(f"{field.name}.")}
         if own:
-            section = field.default_factory  # the dataclass of the section
-            parts[field.name] = section(**own)  # type: ignore[misc, call-arg]
+            section = type(getattr(Settings(), field.name))
+            parts[field.name] = section(**own)
         else:
             parts[field.name] = values[field.name]
     return Settings(**parts)

@@ -2,119 +2,67 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from assistant.errors import DataProblem
-from assistant.tasks import find_signature
 from training import problems
 from training.stages import Job
-from training.world import Problem
+from training.world import Problem, generate
+from training.world.evaluation import find_mbpp, handwritten_problems, mbpp_problems
 
-HANDWRITTEN = Path(__file__).parent / "world" / "handwritten.jsonl"
-MBPP_FILE = "mbpp/mbpp.jsonl"
-_MBPP_TEST_SPLIT = range(11, 511)
-
-
-@dataclass(frozen=True)
-class Question:
-    """One request and the tests that its answer has to pass."""
-
-    id: str
-    request: str
-    tests: str
+_OTHER_SEED = 1_000_003
+"""Added to the run's seed for problems that must not be those of the training."""
 
 
-def all_sets(job: Job) -> Iterator[tuple[str, list[Question]]]:
-    """The sets by name; one that is switched off or whose data is missing is left out."""
+def all_sets(job: Job) -> Iterator[tuple[str, list[Problem]]]:
+    """The sets by name; one that is switched off or whose data is not there is left out."""
     settings = job.settings.evaluate
     path = job.path("problems.jsonl")
-    seen = {problem.structure for problem in problems.read(path, "train")}
-    yield "heldout", from_problems(problems.read(path, "heldout"), settings.heldout, seen, False)
+    trained = {problem.id: problem.structure for problem in problems.read(path, "train")}
     yield (
-        "validation",
-        from_problems(problems.read(path, "validation", "train"), settings.validation, seen, True),
+        "heldout",
+        heldout(problems.read(path, "heldout"), set(trained.values()), settings.heldout),
     )
-    if settings.handwritten and HANDWRITTEN.exists():
-        yield "handwritten", handwritten(HANDWRITTEN)
-    if settings.mbpp and (data := mbpp_file(job.data)) is not None:
-        yield "mbpp", mbpp(data)[: settings.mbpp]
+    yield "validation", seen_structures(trained, settings.validation, job.settings.seed)
+    if settings.handwritten:
+        yield "handwritten", handwritten_problems()
+    if settings.mbpp and (data := job.data or _data_of_environment()) is not None:
+        yield "mbpp", mbpp_problems(find_mbpp(data))[: settings.mbpp]
 
 
-def from_problems(
-    found: Iterable[Problem], count: int, seen: set[str], wants_seen: bool
-) -> list[Question]:
-    """The first `count` problems whose structure is, or is not, among `seen`."""
-    chosen: list[Question] = []
+def heldout(found: Iterator[Problem], trained: set[str], count: int) -> list[Problem]:
+    """The first `count` problems of structures that are not among `trained`, one of each.
+
+    The split promises that none is; it is looked at again because the score rests on it.
+    """
+    chosen: dict[str, Problem] = {}
     for problem in found:
         if len(chosen) == count:
             break
-        if (problem.structure in seen) == wants_seen:
-            tests = "\n".join((problem.setup, *problem.tests)).strip()
-            chosen.append(Question(problem.id, problem.request, tests))
-    return chosen
+        if problem.structure not in trained:
+            chosen.setdefault(problem.structure, problem)
+    return list(chosen.values())
 
 
-def handwritten(path: Path) -> list[Question]:
-    """Questions of a file with `id`, `request` and `tests` (a list of asserts) a line."""
-    return [
-        Question(str(row["id"]), row["request"], "\n".join(row["tests"])) for row in _rows(path)
-    ]
+def seen_structures(trained: dict[str, str], count: int, seed: int) -> list[Problem]:
+    """New problems of structures that were trained on, one of each.
 
-
-def mbpp_file(data: Path | None) -> Path | None:
-    """MBPP's file in the folder that the user named (`--data`, `ASSISTANT_DATA`), if any."""
-    folder = data or (
-        Path(os.environ["ASSISTANT_DATA"]) if "ASSISTANT_DATA" in os.environ else None
-    )
-    if folder is None:
-        return None
-    for path in (folder / MBPP_FILE, folder / Path(MBPP_FILE).name):
-        if path.exists():
-            return path
-    return None
-
-
-def mbpp(path: Path) -> list[Question]:
-    """MBPP's test split (tasks 11 to 510). The reference's signature is given in the request.
-
-    Without it nobody could know the function's name, which the tests use.
+    Args:
+        trained: structure by id, of every training problem.
+        count: how many.
+        seed: of the run; the problems come from another one.
     """
-    return [
-        Question(f"mbpp/{row['task_id']}", _mbpp_request(row), _mbpp_tests(row))
-        for row in _rows(path)
-        if row["task_id"] in _MBPP_TEST_SPLIT
-    ]
+    structures = set(trained.values())
+    chosen: dict[str, Problem] = {}
+    for problem in generate(20 * count, seed + _OTHER_SEED, splits=("train",)):
+        if len(chosen) == count:
+            break
+        if problem.structure in structures and problem.id not in trained:
+            chosen.setdefault(problem.structure, problem)
+    return list(chosen.values())
 
 
-def _mbpp_request(row: dict[str, Any]) -> str:
-    text = row["text"].strip()
-    name = row["test_list"][0].split("assert", 1)[1]
-    lines = [
-        line.strip() for line in row["code"].replace("\r\n", "\n").split("\n")
-        if line.lstrip().startswith("def ")
-    ]  # fmt: skip
-    for line in lines:
-        signature = line.removeprefix("def ").rstrip().rstrip(":")
-        if f"{signature.split('(')[0].strip()}(" in name:
-            asked = f"{text} Name it `{signature}`."
-            return asked if find_signature(asked) else text
-    return text
-
-
-def _mbpp_tests(row: dict[str, Any]) -> str:
-    return "\n".join((row["test_setup_code"], *row["test_list"])).replace("\r\n", "\n").strip()
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise DataProblem(f"{path}:{number}: not a line of JSON ({error})") from error
-            yield row
+def _data_of_environment() -> Path | None:
+    value = os.environ.get("ASSISTANT_DATA")
+    return Path(value) if value else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -39,6 +40,9 @@ def run(
         UsageProblem: there is no such stage, or the folder holds another run.
         TrainingProblem: a stage's input is missing.
     """
+    # Threads that wait should sleep, not spin: beside other work spinning ones cost three times
+    # the time. Read when torch is loaded, which a stage does.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     chosen = _choose(only)
     if not resume and only is None and any(stages.read_record(s, out) for s in CHAIN):
         raise UsageProblem(

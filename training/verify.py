@@ -57,7 +57,7 @@ def texts(job: Job) -> list[list[int]]:
 @torch.no_grad()
 def divergence(merged: Path, file: Path, rows: list[list[int]], threads: int) -> dict[str, Any]:
     """How the file in `file` differs from the model in folder `merged` on `rows` of tokens."""
-    net = model.load(merged).eval()
+    net = model.load(merged)
     klds, same, error, power = [], [], 0.0, 0.0
     for row in rows:
         # In float32: no autocast here.

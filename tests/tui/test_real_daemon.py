@@ -23,6 +23,9 @@ from tests.tui.screen import Session, session
 
 pytest.importorskip("llama_cpp", reason="the engine is not installed")
 
+# Two threads that wait for each other are slow beyond measure where the cores are taken.
+ONE_THREAD = {"daemon.threads": 1}
+
 EMBEDDED = store.embedded_path().is_file()
 
 
@@ -30,7 +33,7 @@ EMBEDDED = store.embedded_path().is_file()
 def resolved(tmp_path: Path) -> config.Resolved:
     """Settings with the embedded model, or a tiny one in its place."""
     if EMBEDDED:
-        return config.load({"ask.max_tokens": 400})
+        return config.load({"ask.max_tokens": 400, **ONE_THREAD})
     pieces = (
         "## Intent\nAdd them.\n",
         "## Steps\n1. Add.\n",
@@ -41,7 +44,8 @@ def resolved(tmp_path: Path) -> config.Resolved:
         "```\n",
     )
     spec = tiny_gguf.Tiny(chain=tiny_gguf.chain_of(*pieces), words=pieces, context=2048)
-    return config.load({"model": str(tiny_gguf.write(tmp_path / "tiny.gguf", spec))})
+    model = tiny_gguf.write(tmp_path / "tiny.gguf", spec)
+    return config.load({"model": str(model), **ONE_THREAD})
 
 
 @pytest.fixture
@@ -57,7 +61,7 @@ async def endless(tmp_path: Path) -> AsyncIterator[Session]:
     """The interface on a model that writes "xy" until it is stopped or full."""
     spec = tiny_gguf.Tiny(chain={"\n": "x", "x": "y", "y": "x"}, context=8192)
     model = tiny_gguf.write(tmp_path / "endless.gguf", spec)
-    settings = config.load({"model": str(model), "ask.max_tokens": 8000})
+    settings = config.load({"model": str(model), "ask.max_tokens": 8000, **ONE_THREAD})
     async with session(settings, (100, 200)) as running_session:
         await running_session.until(lambda: "ready" in running_session.app.status.text)
         yield running_session

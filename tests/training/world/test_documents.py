@@ -14,6 +14,7 @@ from assistant.format import parse
 from training.world.documents import KINDS, document, pretraining_documents
 from training.world.drills import drill
 from training.world.generator import basic_structures
+from training.world.statistics import statistics
 from training.world.structure import split_of, structure_hash
 
 
@@ -85,3 +86,12 @@ def test_the_world_needs_no_torch():
         "sys.exit(bool({'torch', 'transformers', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_statistics_count_what_is_there(problems):
+    counted = statistics(problems[:500])
+    assert counted["problems"] == 500 == sum(counted["splits"].values())
+    assert counted["tokens, estimated"]["reasoning"]["median"] < 110
+    assert counted["structures"]["train"] == len(
+        {p.structure for p in problems[:500] if p.split == "train"}
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,23 @@ async def ended(_own_home: Path) -> AsyncIterator[None]:
     """Ends the daemon of this test's home afterwards."""
     yield
     await stop()
+
+
+@pytest.fixture(scope="module")
+def common_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The home of a daemon that several tests use, ended after the last."""
+    home = tmp_path_factory.mktemp("common")
+    yield home
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASSISTANT_HOME", str(home))
+        asyncio.run(stop())
+
+
+@pytest.fixture
+def shared(models: Path, common_home: Path, monkeypatch: pytest.MonkeyPatch) -> Daemon:
+    """The same as `endless`, for tests that leave it as it was."""
+    monkeypatch.setenv("ASSISTANT_HOME", str(common_home))
+    return Daemon(str(models / "endless.gguf"), threads=1, context_length=65536)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from assistant.client import ChatRequest, Chunk, Delta, Endpoint, Finished, Forced, connect
@@ -88,7 +90,7 @@ def test_both_names_of_reasoning_are_read(name: str) -> None:
 
 def test_usage_may_come_after_the_reason() -> None:
     reader = ChunkReader()
-    bodies = [
+    bodies: list[dict[str, Any]] = [
         {"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}], "usage": None},
         {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}},
     ]

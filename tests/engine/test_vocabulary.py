@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import random
 from pathlib import Path
 
@@ -76,15 +77,18 @@ def test_control_tokens_have_no_text(engine: Engine) -> None:
 
 def test_a_real_vocabulary_round_trips() -> None:
     """231 normal tokens of Llama 3 are longer than 32 bytes."""
-    found = sorted(Path.home().glob(".cache/**/ggml-vocab-llama-bpe.gguf"))
-    if not found:
-        pytest.skip("ggml-vocab-llama-bpe.gguf (llama-cpp-python's source release) is not here")
+    file = Path(os.environ.get("ASSISTANT_TEST_VOCAB", "ggml-vocab-llama-bpe.gguf"))
+    if not file.is_file():
+        pytest.skip(
+            "ASSISTANT_TEST_VOCAB does not name ggml-vocab-llama-bpe.gguf, which lies in "
+            "vendor/llama.cpp/models of llama-cpp-python's source release"
+        )
     from assistant.engine import library
 
     lib = library.llama()
     params = lib.llama_model_default_params()
     params.vocab_only = True
-    model = lib.llama_model_load_from_file(str(found[0]).encode(), params)
+    model = lib.llama_model_load_from_file(os.fsencode(file), params)
     try:
         vocabulary = Vocabulary(lib, lib.llama_model_get_vocab(model))
         for text in (" " * 39, "#" * 70, "    " * 10 + "x", "a\r\n\tb", "漢字 👩‍💻"):

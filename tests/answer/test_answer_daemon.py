@@ -27,7 +27,7 @@ LONG = AnswerOptions(max_tokens=60_000)
 @pytest.fixture
 async def connection(tmp_path: Path) -> AsyncIterator[Connection]:
     path = write(tmp_path / "endless.gguf", Tiny(chain=ENDLESS, words=PARTS, context=1 << 16))
-    made = await connect(Daemon(model=str(path), context_length=1 << 16))
+    made = await connect(Daemon(model=str(path), context_length=1 << 16, threads=1))
     yield made
     await made.aclose()
     await stop()

@@ -43,7 +43,9 @@ class Assistant:
 
     def environment(self, **more: str) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("ASSISTANT_")}
-        return kept | {"ASSISTANT_HOME": str(self.home), "NO_COLOR": "1"} | more
+        # One thread is enough for these models, and does not wait for another on a busy machine.
+        own = {"ASSISTANT_HOME": str(self.home), "ASSISTANT_DAEMON_THREADS": "1", "NO_COLOR": "1"}
+        return kept | own | more
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "assistant", *arguments]

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from assistant.cli.main import COMMANDS, build_parser
+from assistant.cli.main import COMMANDS, build_parser, main
 
 HEAVY = ("torch", "textual", "pygls", "llama_cpp", "httpx", "starlette", "numpy", "transformers")
 _REPORT = """
@@ -36,8 +36,6 @@ def test_help_imports_nothing_heavy(arguments: list[str]):
 
 
 def test_help_lists_every_command_and_every_command_has_help(capsys: pytest.CaptureFixture[str]):
-    from assistant.cli.main import main
-
     assert main(["--help"]) == 0
     listed = capsys.readouterr().out
     for name in COMMANDS:
@@ -68,15 +66,16 @@ def test_every_command_has_something_to_run():
         (["tui"], "needs a terminal"),
     ],
 )
-def test_wrong_usage_is_one_error_and_exit_2(shared, arguments: list[str], said: str):
-    done = shared.run(*arguments)
+def test_wrong_usage_is_one_error_and_exit_2(capsys, arguments: list[str], said: str):
+    code = main(arguments)
+    stdout, stderr = capsys.readouterr()
 
-    assert done.returncode == 2
+    assert code == 2
     # With --json even a wrong usage is a terminal event, for whoever reads the stream.
-    assert done.stdout == "" or json.loads(done.stdout)["type"] == "error"
-    assert done.stderr.startswith("Error: ")
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    assert stdout == "" or json.loads(stdout)["type"] == "error"
+    assert stderr.startswith("Error: ")
+    assert said in stderr
+    assert "Traceback" not in stderr
 
 
 def test_version(shared):

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
-from assistant.checks.names import undefined_names
+from assistant.checks.names import Undefined, undefined_names
 from assistant.checks.parsing import parse_error
 from assistant.checks.testfile import TestFile, parse_tests
 from assistant.checks.trial import Limits
@@ -56,7 +56,7 @@ def check(
     if (problem := parse_error(code)) is not None:
         return CheckResult(Outcome.ERROR, NOTHING_RAN, str(problem))
     if undefined := undefined_names(code, known_names):
-        return CheckResult(Outcome.ERROR, NOTHING_RAN, "; ".join(map(str, undefined)))
+        return CheckResult(Outcome.ERROR, NOTHING_RAN, _listed(undefined))
     if tests is None:
         return CheckResult(
             Outcome.PARSED, NOTHING_RAN, "it parses and its names resolve; no tests were given"
@@ -64,6 +64,13 @@ def check(
     outcome, detail = run_tests(code, tests, limits, stop)
     ran = outcome not in (Outcome.SANDBOX_UNAVAILABLE, Outcome.NOT_CHECKED)
     return CheckResult(outcome, UNSANDBOXED if ran else NOTHING_RAN, detail)
+
+
+def _listed(undefined: list[Undefined], most: int = 3) -> str:
+    """The first of the names; a model that goes astray can make up hundreds."""
+    rest = len(undefined) - most
+    more = [f"and {rest} more"] if rest > 0 else []
+    return "; ".join([*map(str, undefined[:most]), *more])
 
 
 def check_many(

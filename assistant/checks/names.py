@@ -43,7 +43,8 @@ class Undefined:
 
     def __str__(self) -> str:
         """The finding as one line for a person."""
-        return f"NameError at line {self.line}, column {self.column}: {self.name} is not defined"
+        name = self.name if len(self.name) <= 60 else f"{self.name[:60]}..."
+        return f"NameError at line {self.line}, column {self.column}: {name} is not defined"
 
 
 def undefined_names(code: str, known: Collection[str] = ()) -> list[Undefined]:
@@ -91,9 +92,11 @@ def _may_write_namespace(node: ast.AST) -> bool:
 
 
 def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
-    yield table
-    for child in table.get_children():
-        yield from _tables(child)
+    """`table` and all below it. Without recursion: generated code nests as deep as it likes."""
+    pending = [table]
+    while pending:
+        pending += (current := pending.pop()).get_children()
+        yield current
 
 
 def _module_bindings(table: symtable.SymbolTable) -> set[str]:
@@ -159,14 +162,16 @@ def _locations(tree: ast.Module, missing: set[str], lines: list[str]) -> list[Un
     return sorted(first.values(), key=_place)
 
 
-def _free_names(node: ast.AST, wanted: set[str]) -> Iterator[ast.Name]:
-    """Names in `node` that are wanted and that no function around them binds as its own."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Name) and child.id in wanted:
-            yield child
-        inner = wanted - _own_names(child) if isinstance(child, _Scope) else wanted
+def _free_names(tree: ast.AST, missing: set[str]) -> Iterator[ast.Name]:
+    """Names in `tree` that are missing and that no function around them binds as its own."""
+    pending = [(tree, missing)]
+    while pending:
+        node, wanted = pending.pop()
+        if isinstance(node, ast.Name) and node.id in wanted:
+            yield node
+        inner = wanted - _own_names(node) if isinstance(node, _Scope) else wanted
         if inner:
-            yield from _free_names(child, inner)
+            pending += ((child, inner) for child in ast.iter_child_nodes(node))
 
 
 def _own_names(scope: ast.AST) -> set[str]:

@@ -84,7 +84,7 @@ def _judge_exit(seen: Observed, limits: Limits) -> tuple[Outcome, str]:
 def _judge_raised(last: dict[str, Any], tests: TestFile) -> tuple[Outcome, str]:
     kind, message = str(last["type"]), str(last["message"])
     line, answer_line = int(last["tests_line"]), int(last["answer_line"])
-    where = f"{tests.name} line {line}: {tests.line(line)}" if line else ""
+    where = f"{tests.name} line {line}: {tests.line(line)[:200]}" if line else ""
     if kind == "MemoryError":
         return Outcome.MEMORY, _join("the memory limit was hit", where)
     if last.get("errno") == errno.EFBIG:

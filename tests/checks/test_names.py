@@ -94,6 +94,22 @@ def test_names_of_the_surroundings_are_known():
     assert names("helper(other)", known=("helper",)) == ["other"]
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "x = " + " + ".join(["missing"] * 800),
+        "x = " + "lambda: " * 150 + "missing",
+        "x = " + "[" * 90 + "missing" + "]" * 90,
+        "if 1:\n    pass\n" + "elif missing:\n    pass\n" * 800,
+    ],
+)
+def test_deep_code_is_no_trouble(code: str):
+    """What the compiler takes, the check takes."""
+    compile(code, "x", "exec")
+
+    assert names(code) == ["missing"]
+
+
 def standard_library() -> list[Path]:
     root = Path(sysconfig.get_path("stdlib"))
     rooms = ("", "json", "asyncio", "email", "collections", "concurrent/futures", "http", "xml/dom")

@@ -254,6 +254,12 @@ class TestOrder:
         assert (result.outcome, result.layer) == (Outcome.ERROR, "none")
         assert "nope is not defined" in result.detail
 
+    def test_a_model_gone_astray_gives_a_short_detail(self):
+        result = check("\n".join(f"print({'long' * 50}{n})" for n in range(300)))
+
+        assert len(result.detail) < 400
+        assert result.detail.endswith("; and 297 more")
+
     def test_with_tests_the_layer_says_that_there_is_no_sandbox(self):
         result = check(ADD, tests=parse_tests("assert add(1, 1) == 2"))
 

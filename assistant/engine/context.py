@@ -114,7 +114,7 @@ class Context:
             self._fill(chunk, wants_logits=done + len(chunk) == len(tokens))
             code: int = self._lib.llama_decode(self._pointer, self._batch)
             if code == _ABORTED:
-                self._resynchronise(chunk)
+                # A batch is computed as a whole (n_ubatch is n_batch): nothing of it stays.
                 return
             if code != _OK:
                 self._fail(code)
@@ -137,12 +137,6 @@ class Context:
             batch.seq_id[row][0] = _SEQUENCE
             batch.logits[row] = 0
         batch.logits[len(chunk) - 1] = wants_logits
-
-    def _resynchronise(self, chunk: Sequence[int]) -> None:
-        """After an abort the finished parts of a chunk stay in memory: find out how many."""
-        end: int = self._lib.llama_memory_seq_pos_max(self._memory, _SEQUENCE) + 1
-        self._tokens += chunk[: max(0, end - len(self._tokens))]
-        self.truncate(min(end, len(self._tokens)))
 
     def _fail(self, code: int) -> None:
         self._lib.llama_memory_clear(self._memory, True)

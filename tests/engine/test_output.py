@@ -70,6 +70,14 @@ def test_forced_text_follows_the_first_occurrence(
         assert before + written == (before + text)[: index + len(after)] + "XY"
 
 
+def test_a_place_that_ends_in_the_prefill_is_not_ours() -> None:
+    """Even when a longer one makes us remember more of it."""
+    watcher = ForcedTexts([Forced("ab", "1"), Forced("xxxxxx", "2")], before="ab")
+
+    assert watcher.feed("c") is None
+    assert watcher.feed("ab") == Continuation(2, "1")
+
+
 def test_each_forced_text_is_used_once() -> None:
     watcher = ForcedTexts([Forced("a", "1"), Forced("b", "2")])
 

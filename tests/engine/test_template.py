@@ -86,7 +86,9 @@ def test_the_begin_token_comes_once(tmp_path: Path) -> None:
         assert tokens[0] == without.vocabulary.begin
     with chain_engine(tmp_path, Tiny(add_bos=True, template="{{ bos_token }}" + CHATML)) as within:
         assert within.prepare_chat([Message("user", "a")]).tokens == tokens
-        assert within.prepare_raw("a").tokens[0] == within.vocabulary.begin
+        begin = within.vocabulary.begin
+        for raw in ("a", within.vocabulary.bos_text + "a"):
+            assert within.prepare_raw(raw).tokens == (begin, ord("a"))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ CHATML = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 FIM = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
-LONGEST_RUN = 64
+LONGEST_RUN = 128
 """Spaces of the longest token; the binding's own detokenizer loses it."""
 
 _WIDTH, _LAYERS, _HEADS, _FEED = 64, 2, 2, 64

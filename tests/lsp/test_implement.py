@@ -152,8 +152,16 @@ def test_an_edit_elsewhere_moves_the_answer_along(session: Start) -> None:
     )
 
 
-@pytest.mark.parametrize("new", ["Triple", "    return x\n"])
-def test_an_edit_of_the_stub_means_no_edit_of_ours(new: str, session: Start) -> None:
+@pytest.mark.parametrize(
+    ("at", "new"),
+    [
+        (STUB.index("Double"), "Triple"),
+        (len(STUB) - 1, "  # rounded"),
+        (len(STUB), "    return x\n"),
+        (0, "@cache\n"),
+    ],
+)
+def test_an_edit_of_the_stub_means_no_edit_of_ours(at: int, new: str, session: Start) -> None:
     """Its description changed, or somebody wrote the body: the answer is for something else."""
     reply, index = held()
     client, _ = session(reply)
@@ -161,7 +169,6 @@ def test_an_edit_of_the_stub_means_no_edit_of_ours(new: str, session: Start) -> 
     request = client.run_command(offer(client, buffer))
     reply.wait_sent(index)
 
-    at = buffer.text.index("Double") if new == "Triple" else len(buffer.text)
     client.change(buffer, at, at, new)
     before = buffer.text
     reply.release()

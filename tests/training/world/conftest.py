@@ -6,7 +6,7 @@ import pytest
 
 from training.world import Problem, generate
 
-SAMPLE = 4000
+SAMPLE = 3000
 
 
 @pytest.fixture(scope="session")

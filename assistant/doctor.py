@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from assistant import config, locations
+from assistant import __version__, config, locations
 from assistant.connecting import ENGINE_PACKAGE
 from assistant.errors import AssistantError
 
@@ -220,7 +220,13 @@ async def _connect() -> Finding:
     connection = await open_connection(config.load())
     try:
         info = await connection.model_info()
+        version = __version__ if _endpoint() else (await connection.status())["version"]
     finally:
         await connection.aclose()
+    if version != __version__:
+        message = f"the engine that runs is version {version}, and this is {__version__}"
+        return Finding(
+            State.WARNING, message, "End it; the next request starts this one: assistant stop"
+        )
     where = _endpoint() or f"the engine at {locations.socket_path()}"
     return ok(f"{where} answers with {info.id}, context {info.context_length or 'unknown'}")

@@ -88,9 +88,7 @@ class AssistantApp(App[int]):
         self.warm_up()
 
     async def on_unmount(self) -> None:
-        """Hang up, so that the engine stops what it still does for us."""
-        # One that still starts the engine would hold the link, and the way out.
-        self.workers.cancel_all()
+        """Hang up; Textual has cancelled the workers by now, the one that answers among them."""
         await self.link.drop()
 
     # The engine

@@ -10,6 +10,7 @@ from assistant import config, locations
 from assistant.answer import AnswerOptions
 from assistant.connecting import open_connection
 from assistant.errors import StateProblem
+from tui import terminal_keys
 from tui.app import AssistantApp
 
 MAX_LOG_BYTES = 1 << 20
@@ -28,6 +29,7 @@ def run() -> int:
         ConfigProblem: the settings can not be used.
     """
     resolved = config.load()
+    terminal_keys.teach()
     with logging_to_file():
         app = build(resolved)
         app.run()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from textual import events
+from textual._xterm_parser import XTermParser
 
 from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 from tests.tui.screen import ANSWER, session_on
+from tui import terminal_keys
 
 
 async def test_the_keys_are_told_on_the_screen() -> None:
@@ -29,6 +31,25 @@ async def test_a_new_line_is_not_sent(key: str) -> None:
 
             assert server.requests[0]["messages"][-1]["content"] == "a\nb"
             assert s.app.prompt.text == ""
+
+
+@pytest.mark.parametrize(
+    ("sent", "keys"),
+    [
+        ("\x1b\r", ["alt+enter"]),
+        ("\x1b[13;3u", ["alt+enter"]),
+        ("\x1b[13;2u", ["shift+enter"]),
+        ("\n", ["ctrl+j"]),
+        ("\r", ["enter"]),
+        ("a\x1b\rb\r", ["a", "alt+enter", "b", "enter"]),
+    ],
+)
+def test_what_terminals_send_for_a_new_line_is_understood(sent: str, keys: list[str]) -> None:
+    """With the kitty protocol and without; taken for Enter, half a prompt would be sent."""
+    terminal_keys.teach()
+    parsed = list(XTermParser().feed(sent))
+
+    assert [event.key for event in parsed if isinstance(event, events.Key)] == keys
 
 
 async def test_a_blank_prompt_is_not_sent() -> None:

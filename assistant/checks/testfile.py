@@ -6,6 +6,7 @@ The names of the answer are in scope, as if the tests stood below it in the same
 from __future__ import annotations
 
 import ast
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,7 @@ def parse_tests(source: str, name: str = "tests") -> TestFile:
     for function in functions:
         _refuse_parameters(function, name)
     for node in body:
+        _refuse_import(node, name)
         if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
             raise UsageProblem(
                 f"The tests {name} hold the class {node.name} (line {node.lineno}), and test "
@@ -76,6 +78,22 @@ def parse_tests(source: str, name: str = "tests") -> TestFile:
             f"The tests {name} hold no assert and no test_* function, so nothing would be tested."
         )
     return TestFile(name, source, tuple(getattr(function, "name", "") for function in functions))
+
+
+def _refuse_import(node: ast.stmt, name: str) -> None:
+    """Tests that can not be loaded would count against code that may be right."""
+    modules: list[str] = []
+    if isinstance(node, ast.Import):
+        modules = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        modules = ["." * node.level + (node.module or "")]
+    for module in modules:
+        if module.partition(".")[0] not in sys.stdlib_module_names:
+            raise UsageProblem(
+                f"The tests {name} import {module} (line {node.lineno}); where they run there is "
+                "the standard library only.",
+                hint="The names of the answer are in scope already; leave such imports out.",
+            )
 
 
 def _walk(body: list[ast.stmt]) -> list[ast.AST]:

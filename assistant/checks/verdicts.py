@@ -93,6 +93,8 @@ def _judge_raised(last: dict[str, Any], tests: TestFile) -> tuple[Outcome, str]:
         return Outcome.WRONG, _join(where, f"({message})" if message else "", " ")
     raised = f"{kind}: {message}" if message else kind
     raised += f" (line {answer_line} of the code)" if answer_line else ""
+    if kind == "ModuleNotFoundError":
+        raised += "; where tests run there is the standard library only"
     return Outcome.ERROR, _join(raised, where)
 
 

@@ -19,12 +19,21 @@ from assistant.errors import UsageProblem
         ("assert (1", "not Python"),
         ("class TestIt:\n    def test_a(self): assert True", "class TestIt"),
         ("def test_a(tmp_path): assert tmp_path", "test_a in the tests"),
+        ("import pytest\nassert add(1, 1) == 2", r"import pytest \(line 1\)"),
+        ("import os\nfrom sums.parts import add\nassert add", r"sums.parts \(line 2\)"),
+        ("from .sums import add\nassert add", "import .sums"),
         ("def test_a(*, mode): assert mode", "takes arguments"),
     ],
 )
 def test_useless_tests_are_refused(source: str, reason: str):
     with pytest.raises(UsageProblem, match=reason):
         parse_tests(source)
+
+
+def test_the_standard_library_may_be_imported():
+    source = "import math, os.path\nfrom collections import abc\nassert math.pi"
+
+    assert parse_tests(source).source == source
 
 
 def test_functions_to_call_are_found_and_helpers_are_not():

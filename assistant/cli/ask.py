@@ -9,6 +9,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assistant.cli import terminal
 from assistant.errors import AssistantError, RequestProblem, UsageProblem
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _prepare(args: argparse.Namespace) -> tuple[Task, AnswerOptions, Resolved]:
 def _request(words: list[str]) -> str:
     if words and words != ["-"]:
         text = " ".join(words)
-    elif not words and sys.stdin.isatty():
+    elif not words and terminal.is_terminal(sys.stdin):
         raise UsageProblem(
             "No request was given.",
             hint='Write it after the command: assistant ask "reverse the words of a text"',
@@ -132,6 +133,8 @@ def _request(words: list[str]) -> str:
 
 
 def _from_stdin() -> str:
+    if sys.stdin is None:
+        raise UsageProblem("No request was given, and stdin is closed.")
     body = sys.stdin.buffer.read(_MAX_REQUEST_BYTES + 1)
     if len(body) > _MAX_REQUEST_BYTES:
         raise RequestProblem("The request on stdin is larger than 4 MiB, more than any context.")

@@ -22,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until the editor says exit."""
-    if sys.stdin.isatty():
+    if terminal.is_terminal(sys.stdin):
         terminal.say("Waiting for an editor on stdin; Ctrl-D ends it.")
     from lsp.server import main
 

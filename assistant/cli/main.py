@@ -116,7 +116,7 @@ def _dispatch(arguments: list[str]) -> int:
         run: Callable[[argparse.Namespace], int]
         if args.command is not None:
             run = args.run
-        elif sys.stdin.isatty() and sys.stdout.isatty():
+        elif terminal.is_terminal(sys.stdin) and terminal.is_terminal(sys.stdout):
             run = importlib.import_module("assistant.cli.tui").run
         else:
             parser.print_help()

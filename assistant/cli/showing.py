@@ -182,5 +182,5 @@ def say_failure(reason: str) -> None:
 
 def _print(text: str) -> None:
     """Code to stdout: exactly as it is into files and pipes, harmless on a terminal."""
-    sys.stdout.write(terminal.visible(text) if sys.stdout.isatty() else text)
+    sys.stdout.write(terminal.visible(text) if terminal.is_terminal(sys.stdout) else text)
     sys.stdout.flush()

@@ -9,6 +9,7 @@ import io
 import os
 import re
 import sys
+from pathlib import Path
 from typing import TextIO
 
 # Everything that a terminal may take as a command, but for tab and the ends of lines.
@@ -17,6 +18,9 @@ _CONTROL = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f]")
 
 def prepare_streams() -> None:
     """Source code is UTF-8 whatever the locale says, and a message never fails to be printed."""
+    # A stream that was closed before we started is None, and then nobody reads it.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     if isinstance(sys.stderr, io.TextIOWrapper):
@@ -32,12 +36,16 @@ def say(text: str = "", *, end: str = "\n") -> None:
         return
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person sits at `stream`; a stream that was closed before we started is None."""
+    return stream is not None and stream.isatty()
+
+
 def styled(stream: TextIO | None = None) -> bool:
     """Whether escape sequences are welcome on `stream` (stderr unless given)."""
-    stream = sys.stderr if stream is None else stream
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
-    return stream.isatty()
+    return is_terminal(sys.stderr if stream is None else stream)
 
 
 def bold(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from assistant.cli import terminal
 from assistant.errors import UsageProblem
 
 
@@ -20,7 +21,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Run it until the user leaves."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (terminal.is_terminal(sys.stdin) and terminal.is_terminal(sys.stdout)):
         raise UsageProblem(
             "The terminal interface needs a terminal on stdin and stdout.",
             hint='Without one, ask directly: assistant ask "..."',

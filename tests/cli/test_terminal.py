@@ -6,7 +6,9 @@ import os
 import pty
 import re
 import select
+import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -83,6 +85,19 @@ def test_ask_styles_its_remarks_unless_told_not_to(shared, no_color: str, styled
     assert b"Add two numbers." in asked.seen
     assert b"verdict: parsed" in asked.seen
     assert bool(ESCAPE.search(asked.seen)) == styled
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "code"),
+    [("<&-", "", 0), (">&-", "ask --help", 0), ("2>&-", "nonsense", 2), ("<&-", "ask", 2)],
+)
+def test_a_closed_stream_is_no_bug(shared, closed: str, arguments: str, code: int):
+    """As some schedulers start commands."""
+    command = f"{shlex.quote(sys.executable)} -m assistant {arguments} {closed}"
+    done = subprocess.run(["sh", "-c", command], env=shared.environment(), capture_output=True)
+
+    assert done.returncode == code
+    assert b"bug" not in done.stderr
 
 
 def test_a_request_is_not_waited_for_on_a_terminal(shared):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from assistant.engine.types import Forced as Forced
 
@@ -27,7 +27,8 @@ class Endpoint:
 
     url: str
     """With or without a trailing `/v1`."""
-    api_key: str = ""
+    # Out of tracebacks and logs.
+    api_key: str = field(default="", repr=False)
     model: str = ""
     """Empty: the first one that the server lists."""
 

@@ -99,3 +99,11 @@ async def test_without_the_engine_library_the_error_says_what_to_install(monkeyp
 
     assert "assistant[local]" in caught.value.hint
     assert "endpoint.url" in caught.value.hint
+
+
+def test_the_key_is_not_shown_where_the_target_is(monkeypatch):
+    monkeypatch.setenv("SOME_KEY", "secret")
+    flags = {"endpoint.url": "http://127.0.0.1:9/v1", "endpoint.api_key_env": "SOME_KEY"}
+    resolved = config.load(flags, environment={})
+
+    assert "secret" not in repr(target_of(resolved)) + repr(resolved)

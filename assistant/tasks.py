@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 
 from assistant.errors import RequestProblem
-from assistant.format import code_opening
+from assistant.format import code_opening, outline
 
 
 class TaskKind(enum.Enum):
@@ -51,14 +51,7 @@ IMPLEMENT_LEAD = "Implement this function:"
 
 _SYSTEM = """You write {language} code. Answer in exactly this form, and nothing else:
 
-## Intent
-one to three sentences: what is asked
-## Steps
-1. the algorithm, one step a line, no code
-## Formulas
-the formulas that are needed, or None
-## Edge cases
-- one a line
+{outline}
 {opening}the complete code, without a usage example
 ```"""
 
@@ -80,7 +73,9 @@ def messages(task: Task, *, trained_format: bool) -> list[dict[str, str]]:
     user = {"role": "user", "content": request_text(task)}
     if trained_format:
         return [user]
-    system = _SYSTEM.format(language=task.language, opening=code_opening(task.language))
+    system = _SYSTEM.format(
+        language=task.language, outline=outline(), opening=code_opening(task.language)
+    )
     return [{"role": "system", "content": system}, user]
 
 

@@ -15,6 +15,7 @@ from assistant.format.completion import (
     Rationale,
     code_opening,
     fence_for,
+    outline,
     parse,
     render,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "Splitter",
     "code_opening",
     "fence_for",
+    "outline",
     "parse",
     "render",
 ]

@@ -38,6 +38,19 @@ CODE_HEADING = "Code"
 NO_FORMULAS = "None"
 
 
+_HOLDS = {
+    Section.INTENT: "one to three sentences: what is asked, with the exact names and constants",
+    Section.STEPS: "1. the algorithm, one step a line, in the order of the code; no code here",
+    Section.FORMULAS: f"the formulas that are needed, one a line, or {NO_FORMULAS}",
+    Section.EDGE_CASES: "- one a line, with the result",
+}
+
+
+def outline() -> str:
+    """The reasoning's form in words, for a model that was not trained on it."""
+    return "\n".join(f"## {section.value}\n{_HOLDS[section]}" for section in SECTIONS)
+
+
 @dataclass(frozen=True, slots=True)
 class Rationale:
     """Structured reasoning about one task, as a teacher writes it.

@@ -74,7 +74,7 @@ def test_the_core_reaches_the_other_rooms_from_the_command_line_only() -> None:
 def test_the_headings_of_the_format_are_written_down_once() -> None:
     """Invariant 3: one module owns the format; the splitter builds its table from the sections."""
     literal = re.compile(r"## (Intent|Steps|Formulas|Edge cases)\\?n?\b")
-    owners = {"assistant/format/completion.py", "assistant/tasks.py"}
+    owners = {"assistant/format/completion.py"}
     found = {
         path.relative_to(ROOT).as_posix()
         for path in sources()

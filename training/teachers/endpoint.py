@@ -19,24 +19,17 @@ from typing import Any
 import httpx
 
 from assistant.errors import EndpointProblem
-from assistant.format.completion import Rationale
+from assistant.format.completion import Rationale, outline
 from training.teachers.cache import Cache
 from training.teachers.sections import Rejected, read_sections
 from training.world.problem import Problem
 
 KEY_VARIABLE = "ASSISTANT_TEACHER_KEY"
 
-_SYSTEM = """You explain how to solve a small programming task before any code is written.
+_SYSTEM = f"""You explain how to solve a small programming task before any code is written.
 Answer with exactly these four sections and nothing else, no code fence, no code section:
 
-## Intent
-one to three sentences: what is asked, with the exact names and constants of the request
-## Steps
-1. the algorithm, one step a line, in the order in which the code will need it
-## Formulas
-the formulas that are needed, one a line, or None
-## Edge cases
-- one a line, with the result"""
+{outline()}"""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def read_sections(text: str) -> Rationale:
             f" found {', '.join(found) or 'none'}"
         )
     if lines[0] != _HEADINGS[0]:
-        raise Rejected("nothing may come before ## Intent")
+        raise Rejected(f"nothing may come before {_HEADINGS[0]}")
     starts = [lines.index(heading) for heading in _HEADINGS] + [len(lines)]
     bodies = [
         [line.strip() for line in lines[start + 1 : end] if line.strip()]

@@ -390,14 +390,20 @@ def _daemon_client() -> httpx.AsyncClient:
         uds=os.fspath(locations.socket_path()),
         # A kept connection may belong to a daemon that has ended since; a new one costs little.
         limits=httpx.Limits(max_keepalive_connections=0),
+        # No TLS on this socket; reading the certificates would take longer than the request.
+        verify=False,
     )
     timeout = httpx.Timeout(_SILENCE_SECONDS, connect=_HEALTH_SECONDS)
-    return httpx.AsyncClient(transport=transport, base_url=_DAEMON_URL, timeout=timeout)
+    return httpx.AsyncClient(
+        transport=transport, base_url=_DAEMON_URL, timeout=timeout, trust_env=False
+    )
 
 
 def _endpoint_client(target: Endpoint) -> httpx.AsyncClient:
+    url = httpx.URL(target.url.rstrip("/"))
     headers = {"Authorization": f"Bearer {target.api_key}"} if target.api_key else {}
     # Many servers are silent while they read a long prompt.
     timeout = httpx.Timeout(600.0, connect=10.0)
-    base = target.url.rstrip("/")
-    return httpx.AsyncClient(base_url=base, headers=headers, timeout=timeout)
+    # A request to this machine must not leave it through a proxy of the environment.
+    here = url.host in ("localhost", "127.0.0.1", "::1")
+    return httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout, trust_env=not here)

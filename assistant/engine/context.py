@@ -70,6 +70,11 @@ class Context:
         """What the memory holds, in order."""
         return tuple(self._tokens)
 
+    @property
+    def room(self) -> int:
+        """How many more tokens fit."""
+        return self.length - len(self._tokens)
+
     def close(self) -> None:
         """Free it. Explicitly: on some platforms leaving it to the exit aborts."""
         if self._pointer:

@@ -237,8 +237,7 @@ class Engine:
                 if stops.found:
                     yield FinishReason.STOP
                     return
-                room = context.length - len(context.tokens)
-                if count >= request.max_tokens or len(follow) > room:
+                if count >= request.max_tokens or len(follow) > context.room:
                     yield Text(stops.close(), count)
                     yield FinishReason.LENGTH
                     return

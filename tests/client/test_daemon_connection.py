@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -191,6 +192,40 @@ async def test_a_request_is_cancelled_by_its_id(shared: Daemon) -> None:
 
     assert isinstance(chunk, Finished)
     assert chunk.reason == "cancelled"
+
+
+@pytest.mark.parametrize("count", [30, pytest.param(1000, marks=pytest.mark.soak)])
+async def test_any_mixture_of_clients_is_served(shared: Daemon, count: int) -> None:
+    """Some hang up, some cancel, some wait to the end: each gets what is its own."""
+    chance = random.Random(count)
+
+    async def one(made: Connection, number: int) -> None:
+        length, fate = chance.randint(1, 60), chance.choice(["end", "end", "leave", "cancel"])
+        request = replace(HI, max_tokens=length if fate == "end" else None)
+        written, last = "", None
+        async with aclosing(made.stream_chat(request, request_id=f"{number}")) as chunks:
+            async for chunk in chunks:
+                last = chunk
+                if not isinstance(chunk, Delta):
+                    continue
+                written += chunk.text
+                if fate == "leave":
+                    return
+                if fate == "cancel":
+                    await made.cancel(f"{number}")
+        assert isinstance(last, Finished)
+        assert last.reason == {"end": "length", "cancel": "cancelled"}[fate]
+        assert set(written) == {"a"}
+        assert fate != "end" or len(written) == length
+
+    async with await connect(shared) as made:
+        before = (await made.status())["queue"]
+        for first in range(0, count, 10):
+            await asyncio.gather(*(one(made, number) for number in range(first, first + 10)))
+        async with asyncio.timeout(10):
+            while (await made.status())["queue"] != before:
+                await asyncio.sleep(0.01)
+        assert await text_of(made, replace(HI, max_tokens=3)) == "aaa"
 
 
 async def test_what_the_daemon_refuses_is_raised_as_it_was(shared: Daemon) -> None:

@@ -50,6 +50,15 @@ async def test_a_model_that_is_not_there_is_named() -> None:
         await connect(Endpoint(server.url, model="small"))
 
 
+async def test_a_request_to_this_machine_uses_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would leave the machine."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with ScriptedEndpoint(["x"]) as server:
+        async with await connect(Endpoint(server.url)) as made:
+            assert (await made.model_info()).id == "scripted"
+
+
 async def test_nobody_there() -> None:
     with ScriptedEndpoint(["x"]) as server:
         url = server.url

@@ -4,6 +4,7 @@
 
     text.py        lines, offsets and positions of an immutable text
     documents.py   the open documents, their versions and what changed between versions
+    blocks.py      the function that a line belongs to, whether or not the text parses
     stubs.py       finds functions that have a description but no body
     reply.py       takes a model's answer apart and refuses what does not fit the stub
     edits.py       turns a body (and its imports) into the text edits of one document

@@ -317,6 +317,19 @@ def test_shutdown_stops_the_model_and_answers_its_request(own_session: Start) ->
     reply.wait_closed()
 
 
+def test_an_editor_that_vanishes_stops_the_model(own_session: Start) -> None:
+    reply, index = held()
+    client, _ = own_session(reply)
+    client.run_command(offer(client, Buffer("file:///a.py", STUB)))
+    reply.wait_sent(index)
+
+    assert client.process.stdin is not None
+    client.process.stdin.close()
+
+    reply.wait_closed()
+    assert client.process.wait(60) == 1
+
+
 def test_the_server_answers_while_the_model_writes(session: Start) -> None:
     reply, index = held()
     client, _ = session(reply)

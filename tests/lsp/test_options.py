@@ -1,0 +1,36 @@
+"""What an editor may set, and what it is told about the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from assistant.config import known_keys
+from lsp.options import SETTINGS, flags_from
+
+GOOD: list[tuple[Any, dict[str, Any]]] = [
+    (None, {}),
+    ({}, {}),
+    ({"model": "a.gguf", "maxTokens": 7}, {"model": "a.gguf", "ask.max_tokens": 7}),
+    ({"assistant": {"endpoint": "http://x/v1"}}, {"endpoint.url": "http://x/v1"}),
+    ({"assistant": {}, "python": {"a": 1}}, {}),
+    ({"model": None}, {}),
+]
+
+
+@pytest.mark.parametrize(("options", "flags"), GOOD)
+def test_options_become_settings(options: Any, flags: dict[str, Any]) -> None:
+    assert flags_from(options) == (flags, [])
+
+
+@pytest.mark.parametrize("options", [[1], "x", {"colour": 1}, {"maxTokens": True}, {"model": 3}])
+def test_what_can_not_be_used_is_named_and_changes_nothing(options: Any) -> None:
+    flags, problems = flags_from(options)
+
+    assert flags == {}
+    assert len(problems) == 1
+
+
+def test_each_option_is_a_setting() -> None:
+    assert {dotted for dotted, _ in SETTINGS.values()} <= set(known_keys())

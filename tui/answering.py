@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import aclosing
 from typing import Any, cast
 
+from assistant import locations
 from assistant.answer import AnswerOptions, PromptProgress, answer
 from assistant.client import ChatRequest, Chunk, Connection, Delta
 from assistant.errors import AssistantError
@@ -58,22 +59,38 @@ async def answer_turn(turn: Turn, link: EngineLink, options: AnswerOptions) -> N
         asyncio.CancelledError: the user stopped the answer; the stream is closed by then.
     """
     try:
-        connection = await link.get()
-        turn.sent()
-        await _stream(turn, Metered(connection, turn), options)
-        if not turn.phase.over:
-            turn.fail("The answer ended without its last event.")
+        trouble = await trouble_of(_run(turn, link, options))
     except asyncio.CancelledError:
         turn.stop()
         raise
+    if trouble:
+        turn.fail(trouble)
+        await link.drop()
+
+
+async def _run(turn: Turn, link: EngineLink, options: AnswerOptions) -> None:
+    connection = await link.get()
+    turn.sent()
+    await _stream(turn, Metered(connection, turn), options)
+    if not turn.phase.over:
+        turn.fail("The answer ended without its last event.")
+
+
+async def trouble_of(work: Awaitable[object]) -> str:
+    """What went wrong in `work`, for the user; empty when nothing did.
+
+    A bug must not take the conversation with it: an unexpected error is told like any other, and
+    the log has its traceback.
+    """
+    try:
+        await work
     except AssistantError as error:
-        turn.fail(str(error))
-        await link.drop()
+        return str(error)
     except Exception as error:
-        # A bug must not take the conversation with it; the log has the traceback.
-        log.exception("an answer failed unexpectedly")
-        turn.fail(f"Unexpected {type(error).__name__}: {error}. The log has the details.")
-        await link.drop()
+        log.exception("unexpected error")
+        hint = f"The log has more: {locations.log_path('tui')}"
+        return f"Unexpected {type(error).__name__}: {error}. This is a bug.\n{hint}"
+    return ""
 
 
 async def _stream(turn: Turn, connection: Metered, options: AnswerOptions) -> None:

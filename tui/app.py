@@ -17,8 +17,7 @@ from textual.timer import Timer
 from textual.worker import Worker, get_current_worker
 
 from assistant.answer import AnswerOptions
-from assistant.errors import AssistantError
-from tui.answering import answer_turn
+from tui.answering import answer_turn, trouble_of
 from tui.clipboard import copy_locally, local_commands
 from tui.engine_link import Connect, EngineLink
 from tui.messages import PromptHeld, PromptSubmitted
@@ -96,14 +95,10 @@ class AssistantApp(App[int]):
     @work(group="engine")
     async def warm_up(self) -> None:
         """Connect before the first prompt; a failure is shown, and the first prompt tries again."""
-        try:
-            await self.link.get()
-        except AssistantError as error:
-            if self.turn is None:
-                self.transcript.notify_failure(str(error))
-                self._phase = Phase.FAILED
-        else:
-            self._phase = Phase.READY
+        trouble = await trouble_of(self.link.get())
+        self._phase = Phase.FAILED if trouble else Phase.READY
+        if trouble and self.turn is None:
+            self.transcript.notify_failure(trouble)
         self._draw()
 
     @property

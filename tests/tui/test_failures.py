@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 from tests.tui.screen import ANSWER, CODE, REASONING, session_on
 
@@ -77,6 +79,27 @@ async def test_an_engine_that_is_not_there_is_told_at_once_and_tried_again() -> 
         await s.until_over()
         assert s.text.count("failed:") == 1
         assert s.app.prompt.text == "double a number"
+
+
+async def test_a_bug_is_told_and_the_conversation_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error that nobody foresaw does not end the application; the log has its traceback."""
+    with ScriptedEndpoint([ANSWER]) as server:
+        async with session_on(server) as s:
+            await s.ask("first")
+            await s.until_over()
+            with monkeypatch.context() as broken:
+                broken.setattr("tui.answering.answer", None)
+                await s.ask("second")
+                await s.until_over()
+            assert s.phase == "failed"
+            assert "This is a bug" in s.text
+            assert "Traceback" in caplog.text
+            assert s.app.prompt.text == "second"
+
+            await s.pilot.press("enter")
+            await s.until(lambda: s.phase == "done")
 
 
 @contextmanager

@@ -75,6 +75,8 @@ class Assistant:
         """Start without waiting."""
         return subprocess.Popen(
             self.command(*arguments),
+            # `communicate` does not see what a buffer holds after some lines were read.
+            bufsize=0,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

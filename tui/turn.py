@@ -198,7 +198,7 @@ class Turn:
     def _think(self) -> None:
         if self._thinking_from is None:
             self._thinking_from = self._clock()
-        if self._thinking_to is None:
+        if not self.shown.code:  # prose behind the code is no new thinking
             self.phase = Phase.THINKING
 
     def _stop_thinking(self) -> None:

@@ -92,6 +92,20 @@ async def test_earlier_prompts_come_back_with_the_up_key() -> None:
         assert seen == ["second", "first", "first", "second", "draft"]
 
 
+async def test_an_edited_recall_is_not_lost() -> None:
+    """Looking further back keeps what was changed."""
+    with ScriptedEndpoint([ANSWER]) as server:
+        async with session_on(server) as s:
+            for text in ("first", "second"):
+                await s.ask(text)
+                await s.until_over()
+            await s.pilot.press("up", "x", "up")
+            assert s.app.prompt.text == "first"
+            await s.pilot.press("down", "down")
+
+            assert s.app.prompt.text == "secondx"
+
+
 async def test_up_moves_within_a_prompt_before_it_leaves_it() -> None:
     """In the second line of a draft, up goes to the first line."""
     with ScriptedEndpoint([ANSWER]) as server:

@@ -85,7 +85,11 @@ def test_a_replacing_candidate_takes_the_screen() -> None:
     """The code of a replaced candidate is neither mixed in nor shown."""
     turn = Turn("q")
     turn.apply(Code(0, "first"))
-    turn.apply(Code(1, "second", replaces=0))
+    turn.apply(Reasoning(0, Section.OTHER, "Better:"))
+    assert turn.phase is Phase.WRITING, "prose behind code is no new thinking"
+    turn.apply(Reasoning(1, Section.INTENT, "Again.", replaces=0))
+    assert turn.phase is Phase.THINKING
+    turn.apply(Code(1, "second"))
     assert turn.shown.code == "second"
 
     turn.apply(Done(0, Stats()))

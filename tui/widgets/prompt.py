@@ -110,8 +110,8 @@ class Prompt(TextArea):
             else:
                 self.action_cursor_down()
             return
-        if self._position == len(self._sent):
-            self._draft = self.text
+        if self._position == len(self._sent) or self.text != self._sent[self._position]:
+            self._draft = self.text  # a recalled prompt that was edited is a draft, too
         self._position = target
         self._set(self._draft if target == len(self._sent) else self._sent[target])
 

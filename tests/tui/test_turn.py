@@ -88,7 +88,7 @@ def test_a_replacing_candidate_takes_the_screen() -> None:
     turn.apply(Reasoning(0, Section.OTHER, "Better:"))
     assert turn.phase is Phase.WRITING, "prose behind code is no new thinking"
     turn.apply(Reasoning(1, Section.INTENT, "Again.", replaces=0))
-    assert turn.phase is Phase.THINKING
+    assert turn.phase.value == "thinking"
     turn.apply(Code(1, "second"))
     assert turn.shown.code == "second"
 

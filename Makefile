@@ -9,7 +9,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 EXAMPLE := Write a function `squares_of_even(numbers)` that returns the squares of the even numbers
 
-.PHONY: help setup run test check format unit test-soak test-editors bench starter freeze clean
+.PHONY: help setup run test check format unit test-soak test-editors bench bench-tui docs starter freeze clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -54,6 +54,12 @@ test-editors: $(VENV)/.setup ## drive a real Neovim (0.11 or newer) against the 
 
 bench: $(VENV)/.setup ## measure start-up, time to first token and tokens a second
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-tui: $(VENV)/.setup ## measure what the terminal interface costs while an answer streams
+	$(BIN)/python -m tests.bench.tui $(ARGS)
+
+docs: $(VENV)/.run ## write the generated parts of README.md again
+	$(BIN)/python docs/readme_parts.py
 
 starter: $(VENV)/.setup ## train, export and install the embedded model again (about an hour)
 	$(BIN)/assistant train starter --out out/starter --resume $(ARGS)

@@ -41,9 +41,9 @@ def test_the_questions_of_a_newcomer_are_answered() -> None:
         assert any(question in row and path in row for row in rows), question
 
 
-def test_the_file_tree_is_current() -> None:
-    """`python docs/file_tree.py` writes it."""
-    command = [sys.executable, str(ROOT / "docs" / "file_tree.py"), "--check"]
+def test_generated_parts_of_the_readme_are_current() -> None:
+    """`python docs/readme_parts.py` writes it."""
+    command = [sys.executable, str(ROOT / "docs" / "readme_parts.py"), "--check"]
 
     assert subprocess.run(command, check=False, timeout=60).returncode == 0
 

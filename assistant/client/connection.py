@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -17,7 +18,7 @@ import httpx
 import httpx_sse
 
 from assistant import locations
-from assistant.client import dialect, start
+from assistant.client import dialect
 from assistant.client.types import (
     ChatRequest,
     Chunk,
@@ -27,6 +28,7 @@ from assistant.client.types import (
     ModelInfo,
     Target,
 )
+from assistant.daemon.protocol import LOAD_FAILED
 from assistant.errors import AssistantError, DaemonProblem, EndpointProblem
 from assistant.models import gguf, store
 
@@ -371,13 +373,25 @@ class _Starter:
         """Called while no daemon answers.
 
         Raises:
-            DaemonProblem: the daemon that was started here ended before it answered.
+            DaemonProblem: the daemon that was started here ended before it answered, or this
+                system has no unix sockets.
         """
+        if sys.platform == "win32":
+            raise DaemonProblem(
+                "The local engine needs unix sockets with file locks, which Windows lacks.",
+                hint="Use WSL, or configure an external endpoint (endpoint.url).",
+            )
+        # Not at import: it needs what only unix systems have.
+        from assistant.client import start
+
         if self._process is None:
             # A broken file is told at once, without a daemon.
             gguf.read_header(self._path)
             self._process = start.start(self._target, self._path, store.name_of(self._path))
-        elif (code := self._process.poll()) is not None:
+        elif (code := self._process.poll()) in (0, LOAD_FAILED):
+            # It was there, and ended for another client: for its model, or telling it why not.
+            self._process = None
+        elif code is not None:
             raise DaemonProblem(
                 f"The engine daemon ended with status {code} before it answered:\n"
                 f"{start.last_words()}",
@@ -400,7 +414,12 @@ def _daemon_client() -> httpx.AsyncClient:
 
 
 def _endpoint_client(target: Endpoint) -> httpx.AsyncClient:
-    url = httpx.URL(target.url.rstrip("/"))
+    try:
+        url = httpx.URL(target.url.rstrip("/"))
+    except httpx.InvalidURL as error:
+        raise EndpointProblem(
+            f"{target.url!r} is not an address: {error}.", hint="Correct endpoint.url."
+        ) from error
     headers = {"Authorization": f"Bearer {target.api_key}"} if target.api_key else {}
     # Many servers are silent while they read a long prompt.
     timeout = httpx.Timeout(600.0, connect=10.0)

@@ -25,7 +25,7 @@ from types import FrameType
 
 from assistant import __version__, locations
 from assistant.daemon import crashes
-from assistant.daemon.protocol import PROTOCOL
+from assistant.daemon.protocol import LOAD_FAILED, PROTOCOL
 from assistant.engine.types import EngineSettings
 from assistant.errors import DaemonProblem, StateProblem
 
@@ -151,6 +151,8 @@ async def _serve(options: Options, listener: socket.socket) -> int:
         while not server.should_exit:
             await asyncio.sleep(_TICK)
             now = time.monotonic()
+            if worker.phase is Phase.LOADING:
+                service.last_use = now
             idle = now - service.last_use
             if worker.phase is Phase.FAILED and now - service.started > _FAILED_LINGER:
                 log.info("ends: nobody asks why the model could not be loaded")
@@ -175,7 +177,9 @@ async def _serve(options: Options, listener: socket.socket) -> int:
     if not await asyncio.to_thread(worker.stop, _STOP_SECONDS):
         log.warning("the engine did not end in time")
     log.info("daemon %s ends", os.getpid())
-    return 1 if worker.phase is Phase.FAILED else 0
+    if worker.phase is not Phase.FAILED:
+        return 0
+    return 1 if options.foreground else LOAD_FAILED
 
 
 @contextlib.contextmanager

@@ -22,6 +22,8 @@ from assistant.engine.types import (
 from assistant.errors import AssistantError, RequestProblem
 
 PROTOCOL = 1
+LOAD_FAILED = 4
+"""Exit status of a daemon that told a client why its model can not be loaded."""
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_STOPS = 16
 MAX_STOP_CHARACTERS = 256

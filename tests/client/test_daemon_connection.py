@@ -244,6 +244,17 @@ async def test_the_model_that_is_named_answers(models: Path, abcd: Daemon) -> No
         assert await text_of(first) == "ABCD"
 
 
+async def test_clients_with_different_models_at_once_are_all_served(
+    models: Path, abcd: Daemon
+) -> None:
+    """One after the other; nobody is answered by the other's model."""
+    other = replace(abcd, model=str(models / "xy.gguf"))
+
+    answers = await asyncio.gather(*(ask(target) for target in (abcd, other, abcd, other)))
+
+    assert answers == ["ABCD", "XY", "ABCD", "XY"]
+
+
 async def test_a_model_that_was_made_anew_is_loaded_anew(tmp_path: Path, ended: None) -> None:
     target = Daemon(str(write(tmp_path / "m.gguf", Tiny(chain=chain_of("A")))), threads=1)
     assert await ask(target) == "A"
@@ -264,6 +275,8 @@ async def test_a_model_that_can_not_be_loaded_is_told_each_time(
     for _ in range(2):
         with pytest.raises(ModelProblem, match="unknown model architecture"):
             await connect(target)
+    together = await asyncio.gather(*(connect(target) for _ in range(3)), return_exceptions=True)
+    assert [type(outcome) for outcome in together] == [ModelProblem] * 3
     path.write_bytes(good)
     assert await ask(target) == "A"
     assert not crashes.path().exists()

@@ -59,6 +59,11 @@ async def test_a_request_to_this_machine_uses_no_proxy(monkeypatch: pytest.Monke
             assert (await made.model_info()).id == "scripted"
 
 
+async def test_what_is_no_address_is_named() -> None:
+    with pytest.raises(EndpointProblem, match="not an address"):
+        await connect(Endpoint("http://[::1"))
+
+
 async def test_nobody_there() -> None:
     with ScriptedEndpoint(["x"]) as server:
         url = server.url

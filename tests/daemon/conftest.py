@@ -19,7 +19,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "abcd.gguf", Tiny(chain=chain_of(*"ABCD")))
     endless = Tiny(chain={"\n": "a", "a": "a"}, context=65536)
     write(folder / "endless.gguf", endless)
-    write(folder / "slow.gguf", Tiny(layers=80, context=32768))
+    write(folder / "slow.gguf", Tiny(layers=16, context=8192))
     return folder
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from assistant import locations
 from assistant.daemon.lifecycle import take_lock
+from assistant.daemon.protocol import LOAD_FAILED
 from assistant.errors import StateProblem
 from tests.support.daemons import chat, client, daemon, events, health, wait_until
 
@@ -63,8 +64,10 @@ def test_a_busy_one_does_not_end_when_asked_to_if_idle(models: Path, http: httpx
     with daemon(models / "endless.gguf", "--context-length", "65536") as process:
         body = chat(stream=True)
         with http.stream("POST", "/v1/chat/completions", json=body) as response:
-            next(response.iter_lines())
+            lines = response.iter_lines()
+            next(line for line in lines if '"content":"a' in line)
             assert http.post("/shutdown?when=idle").status_code == 409
+            next(lines)
         assert process.poll() is None
 
 
@@ -91,14 +94,14 @@ def test_there_is_one_at_a_time(models: Path) -> None:
 
 
 def test_it_ends_when_nobody_needs_it(models: Path, http: httpx.Client) -> None:
-    with daemon(models / "abcd.gguf", "--idle-seconds", "0.5") as process:
+    with daemon(models / "abcd.gguf", "--idle-seconds", "1.0") as process:
         http.post("/v1/chat/completions", json=chat())
         assert process.wait(15) == 0
         assert nothing_is_left()
 
 
 def test_it_does_not_end_for_idleness_while_it_works(models: Path, http: httpx.Client) -> None:
-    options = ("--idle-seconds", "1.0", "--context-length", "65536")
+    options = ("--idle-seconds", "1.5", "--context-length", "65536")
     with daemon(models / "endless.gguf", *options) as process:
         body = chat(stream=True, max_tokens=3000)
         with http.stream("POST", "/v1/chat/completions", json=body) as response:
@@ -125,7 +128,7 @@ def test_a_model_that_does_not_load_is_told_and_the_daemon_ends(tmp_path: Path) 
         with client() as http:
             # Told once; who comes later finds no daemon, and may start another.
             body = wait_until(lambda: failed(http))
-        assert process.wait(15) == 1
+        assert process.wait(15) == LOAD_FAILED
 
     assert body["error"]["type"] == "ModelProblem"
     assert "not a GGUF file: a text file" in body["detail"]

@@ -4,6 +4,7 @@
     dialect.py     their JSON
     start.py       starting the daemon, once for all clients
     stop.py        ending it, even when it hangs
+    transport.py   the HTTP clients
     connection.py  connect, ask, cancel
 
 The HTTP library is loaded when `connect`, `running` or `Connection` is first used.

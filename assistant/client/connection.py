@@ -19,6 +19,7 @@ import httpx_sse
 
 from assistant import locations
 from assistant.client import dialect
+from assistant.client.transport import SILENCE_SECONDS, daemon_client, endpoint_client
 from assistant.client.types import (
     ChatRequest,
     Chunk,
@@ -35,10 +36,7 @@ from assistant.models import gguf, store
 START_SECONDS = 60.0
 """How long a daemon may take until it answers `/health`; loading is not part of it."""
 _HEALTH_SECONDS = 10.0
-# The daemon sends a sign of life every 5 seconds while it works.
-_SILENCE_SECONDS = 60.0
 _FIRST_DELAY, _LONGEST_DELAY = 0.02, 0.5
-_DAEMON_URL = "http://daemon"
 _ATTEMPTS = 3
 # 409: it holds another model; 503: it is loading or stopping.
 _NOT_READY = (409, 503)
@@ -89,9 +87,9 @@ class Connection:
         self._target = target
         self._start = start
         if isinstance(target, Endpoint):
-            self._client, self._model = _endpoint_client(target), target.model
+            self._client, self._model = endpoint_client(target), target.model
         else:
-            self._client, self._model = _daemon_client(), ""
+            self._client, self._model = daemon_client(), ""
 
     async def __aenter__(self) -> Connection:
         return self
@@ -267,7 +265,7 @@ class Connection:
         """The connection failed: in whose words it is told."""
         if self._ours and isinstance(error, httpx.TimeoutException):
             return DaemonProblem(
-                f"The engine daemon has not answered for {_SILENCE_SECONDS:.0f} seconds.",
+                f"The engine daemon has not answered for {SILENCE_SECONDS:.0f} seconds.",
                 hint="End it with: assistant stop. The next request starts a new one.",
             )
         if self._ours and isinstance(error, httpx.ConnectError):
@@ -397,32 +395,3 @@ class _Starter:
                 f"{start.last_words()}",
                 hint=f"The whole log: {locations.log_path('daemon')}",
             )
-
-
-def _daemon_client() -> httpx.AsyncClient:
-    transport = httpx.AsyncHTTPTransport(
-        uds=os.fspath(locations.socket_path()),
-        # A kept connection may belong to a daemon that has ended since; a new one costs little.
-        limits=httpx.Limits(max_keepalive_connections=0),
-        # No TLS on this socket; reading the certificates would take longer than the request.
-        verify=False,
-    )
-    timeout = httpx.Timeout(_SILENCE_SECONDS, connect=_HEALTH_SECONDS)
-    return httpx.AsyncClient(
-        transport=transport, base_url=_DAEMON_URL, timeout=timeout, trust_env=False
-    )
-
-
-def _endpoint_client(target: Endpoint) -> httpx.AsyncClient:
-    try:
-        url = httpx.URL(target.url.rstrip("/"))
-    except httpx.InvalidURL as error:
-        raise EndpointProblem(
-            f"{target.url!r} is not an address: {error}.", hint="Correct endpoint.url."
-        ) from error
-    headers = {"Authorization": f"Bearer {target.api_key}"} if target.api_key else {}
-    # Many servers are silent while they read a long prompt.
-    timeout = httpx.Timeout(600.0, connect=10.0)
-    # A request to this machine must not leave it through a proxy of the environment.
-    here = url.host in ("localhost", "127.0.0.1", "::1")
-    return httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout, trust_env=not here)

@@ -107,7 +107,8 @@ def serve(options: Options, lock: int | None = None) -> int:
 async def _serve(options: Options, listener: socket.socket) -> int:
     import uvicorn
 
-    from assistant.daemon.server import Service, build_app
+    from assistant.daemon.server import build_app
+    from assistant.daemon.service import Service
     from assistant.daemon.worker import Phase, Worker
     from assistant.engine.engine import Engine
 

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import resource
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
 
 from assistant import __version__
 from assistant.daemon import protocol
-from assistant.daemon.worker import Job, Outbox, Phase, Worker
+from assistant.daemon.answers import REQUEST_ID, Stream, Whole
+from assistant.daemon.service import Service
+from assistant.daemon.worker import Job, Outbox, Phase
 from assistant.engine.engine import Engine
-from assistant.engine.types import Finished, FinishReason, PromptProgress, Text
 from assistant.errors import (
     AssistantError,
     DaemonProblem,
@@ -33,46 +29,7 @@ from assistant.errors import (
     RequestProblem,
 )
 
-PING_SECONDS = 5.0
-_REQUEST_ID = "x-request-id"
 _MAX_ID = 128
-
-
-@dataclass
-class Service:
-    """What the routes share."""
-
-    worker: Worker
-    model_name: str
-    model_path: Path
-    stop: Callable[[], None]
-    """Ends the daemon; returns at once."""
-    started_by: str = ""
-    started: float = field(default_factory=time.monotonic)
-    last_use: float = field(default_factory=time.monotonic)
-    stopping: bool = False
-    jobs: dict[str, Job] = field(default_factory=dict)
-
-    @property
-    def busy(self) -> bool:
-        """True while there is a request in work or waiting."""
-        return bool(self.jobs)
-
-    def model(self) -> dict[str, Any]:
-        """The loaded model, as `/v1/models` and `/status` tell it."""
-        facts = self.worker.engine.facts
-        kind = None
-        if facts.format_name:
-            kind = {"name": facts.format_name, "version": facts.format_version}
-        return {
-            "id": self.model_name,
-            "object": "model",
-            "path": str(self.model_path),
-            "format": kind,
-            "fim": facts.fim,
-            "context_length": facts.context_length,
-            "roles": [*(["generate"] if facts.chat else []), *(["inline"] if facts.fim else [])],
-        }
 
 
 def build_app(service: Service) -> Starlette:
@@ -256,10 +213,10 @@ async def _body(request: Request) -> bytes:
 
 def _job(request: Request, prepared: Any) -> Job:
     service = _service(request)
-    given = request.headers.get(_REQUEST_ID, "")
+    given = request.headers.get(REQUEST_ID, "")
     if len(given) > _MAX_ID or given in service.jobs:
         raise RequestProblem(
-            f"The {_REQUEST_ID} {given[:40]!r} is in use by another request, or too long."
+            f"The {REQUEST_ID} {given[:40]!r} is in use by another request, or too long."
         )
     return Job(given or uuid.uuid4().hex, prepared, Outbox(asyncio.get_running_loop()))
 
@@ -279,133 +236,8 @@ async def _answer(request: Request, common: protocol.Request, job: Job, *, chat:
         )
     shape = protocol.Shape(job.id, service.model_name, int(time.time()), chat)
     if common.stream:
-        return _Stream(_events(service, job, shape, common.progress), service, job)
-    return _Whole(service, job, shape)
-
-
-async def _outputs(service: Service, job: Job) -> AsyncIterator[Any]:
-    """Outputs of a job to its end, neighbouring texts joined; None when a ping is due."""
-    while True:
-        try:
-            items = await asyncio.wait_for(job.outbox.take(), PING_SECONDS)
-        except TimeoutError:
-            yield None
-            continue
-        text = ""
-        for item in items:
-            if isinstance(item, Text):
-                text += item.text
-                continue
-            if text:
-                yield text
-                text = ""
-            yield item
-            if isinstance(item, Finished | AssistantError):
-                return
-        if text:
-            yield text
-
-
-async def _events(
-    service: Service, job: Job, shape: protocol.Shape, progress: bool
-) -> AsyncIterator[str]:
-    yield protocol.event(shape.opening())
-    async for item in _outputs(service, job):
-        match item:
-            case None:
-                yield protocol.PING
-            case str():
-                yield protocol.event(shape.delta(item))
-            case PromptProgress():
-                if progress:
-                    yield protocol.event(shape.progress(item))
-            case Finished(reason=FinishReason.CANCELLED) if service.stopping:
-                yield protocol.event(protocol.error_body(_ended(), 503))
-            case Finished():
-                yield protocol.event(shape.last(item))
-            case AssistantError():
-                yield protocol.event(protocol.error_body(item, 500))
-    yield protocol.DONE
-
-
-class _Stream(Response):
-    """Server-sent events; the request is cancelled when the client goes away."""
-
-    def __init__(self, events: AsyncIterator[str], service: Service, job: Job) -> None:
-        super().__init__(media_type="text/event-stream")
-        # A length of 0 would end the answer before it begins.
-        del self.headers["content-length"]
-        self.headers[_REQUEST_ID] = job.id
-        self.headers["cache-control"] = "no-store"
-        self._events = events
-        self._service = service
-        self._job = job
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with _until_gone(self._service, self._job, receive):
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            async for text in self._events:
-                await send(_part(text.encode(), more=True))
-            await send(_part(b"", more=False))
-
-
-class _Whole(Response):
-    """The answer in one piece, when it is complete."""
-
-    def __init__(self, service: Service, job: Job, shape: protocol.Shape) -> None:
-        super().__init__(media_type="application/json")
-        self._service = service
-        self._job = job
-        self._shape = shape
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        text, last = "", None
-        async with _until_gone(self._service, self._job, receive):
-            async for item in _outputs(self._service, self._job):
-                if isinstance(item, str):
-                    text += item
-                elif isinstance(item, Finished | AssistantError):
-                    last = item
-        cancelled = isinstance(last, Finished) and last.reason is FinishReason.CANCELLED
-        if cancelled and self._service.stopping:
-            last = _ended()
-        if isinstance(last, AssistantError):
-            response = JSONResponse(protocol.error_body(last, 500), 500)
-        else:
-            assert last is not None
-            response = JSONResponse(self._shape.whole(text, last))
-        response.headers[_REQUEST_ID] = self._job.id
-        await response(scope, receive, send)
-
-
-def _ended() -> DaemonProblem:
-    return DaemonProblem(
-        "The engine daemon was ended while it answered.",
-        hint="The next request starts a new one.",
-    )
-
-
-def _part(body: bytes, *, more: bool) -> Message:
-    return {"type": "http.response.body", "body": body, "more_body": more}
-
-
-@contextlib.asynccontextmanager
-async def _until_gone(service: Service, job: Job, receive: Receive) -> AsyncIterator[None]:
-    """Cancels the job when the client disconnects, and forgets it at the end."""
-
-    async def watch() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        service.worker.cancel(job)
-
-    watcher = asyncio.create_task(watch())
-    try:
-        yield
-    finally:
-        watcher.cancel()
-        service.worker.cancel(job)
-        service.jobs.pop(job.id, None)
-        service.last_use = time.monotonic()
+        return Stream(service, job, shape, progress=common.progress)
+    return Whole(service, job, shape)
 
 
 async def _problem(_: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from assistant import __version__, locations
-from assistant.daemon.server import PING_SECONDS
+from assistant.daemon.answers import PING_SECONDS
 from tests.support.daemons import chat, daemon, events, text_of, wait_until
 
 LONG = ("--context-length", "65536")

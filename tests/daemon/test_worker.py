@@ -10,7 +10,8 @@ from pathlib import Path
 
 import httpx
 
-from assistant.daemon.server import Service, build_app
+from assistant.daemon.server import build_app
+from assistant.daemon.service import Service
 from assistant.daemon.worker import MAX_WAITING, Phase, Worker
 from assistant.engine.engine import Engine
 from assistant.engine.types import EngineSettings

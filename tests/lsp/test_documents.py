@@ -77,6 +77,16 @@ def test_a_whole_text_change_touches_only_what_differs() -> None:
     assert current(documents).text.value[start:end] == "[body]"
 
 
+def test_text_inserted_at_a_border_is_outside() -> None:
+    documents = opened("head [body] tail")
+
+    replace(documents, 2, 11, 11, "!")
+    replace(documents, 3, 5, 5, "?")
+
+    assert current(documents).text.value == "head ?[body]! tail"
+    assert current(documents).followed(1, 5, 11) == (6, 12)
+
+
 def test_a_touched_range_is_gone() -> None:
     documents = opened("head [body] tail")
 

@@ -6,6 +6,7 @@ In the texts `▮` is the cursor.
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import pytest
 
@@ -236,3 +237,16 @@ def test_an_answer_that_does_not_fit_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(Refused, match=why):
         implement(marked, answer)
+
+
+def test_what_would_land_otherwise_than_it_was_written_is_refused() -> None:
+    """The last look, at the place itself; the body is spoilt on its way there."""
+    text = Text('class A:\n    class B:\n        def f(self):\n            """D."""\n')
+    stub = find_stub(text, len(text.value) - 5)
+    assert stub is not None
+    body = body_for(stub, 'def f(self):\n    s = """a\n  b"""\n    return s\n')
+
+    with pytest.raises(Refused, match="would not mean the same"):
+        edits_for(text, stub, replace(body, fixed=frozenset()))
+    with pytest.raises(Refused, match="does not parse in its place"):
+        edits_for(text, stub, replace(body, lines=("s = (", "return s")))

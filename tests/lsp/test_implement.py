@@ -118,6 +118,22 @@ def test_reasoning_shows_in_progress_and_never_in_the_edit(session: Start) -> No
     assert "## " not in str(client.of("workspace/applyEdit"))
 
 
+def test_the_newest_reasoning_shows_even_when_the_model_pauses(session: Start) -> None:
+    """Messages are spaced out; the last of a burst must come none the less."""
+    reply, index = held(before="## Formulas")
+    client, _ = session(reply)
+    request = client.run_command(offer(client, Buffer("file:///a.py", STUB)))
+    reply.wait_sent(index)
+
+    def shows(message: dict[str, Any]) -> bool:
+        value = message["params"]["value"] if message.get("method") == "$/progress" else {}
+        return str(value.get("message")).startswith("thinking: Steps - 1. Multiply")
+
+    assert client.wait_for(shows)["params"]["value"]["cancellable"] is True
+    reply.release()
+    client.result(request)
+
+
 def test_thinking_of_other_models_stays_out_of_the_edit(session: Start) -> None:
     """Both ways in which they think aloud: a field of its own, and tags in the text."""
     code = f"```python\n{CODE}```"
@@ -240,7 +256,7 @@ def test_what_was_taken_back_at_once_is_not_written_again(session: Start) -> Non
     command = offer(client, buffer)
 
     def apply_and_undo(_: dict[str, Any]) -> dict[str, Any]:
-        client.change(buffer, 0, len(buffer.text), buffer.text)
+        client.change(buffer, 0, 0, "")  # all that is left to tell
         return {"applied": True}
 
     client.answers["workspace/applyEdit"] = apply_and_undo

@@ -35,7 +35,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     good = (*REASONING, *OPENING, BODY, "```")
     # Without a format: a forced signature would end in the token that the chain begins with.
-    write(folder / "good.gguf", Tiny(chain=chain_of(*good), words=good, format=None))
+    write(
+        folder / "good.gguf", Tiny(chain=chain_of(*good), words=good, context=1 << 12, format=None)
+    )
     parts = (*REASONING, *OPENING, "    a += 1\n", "    a += 2\n")
     endless = chain_of(*parts) | {"    a += 2\n": "    a += 1\n"}
     write(folder / "endless.gguf", Tiny(chain=endless, words=parts, context=1 << 16, format=None))

@@ -76,7 +76,7 @@ class Reply:
 
     def wait_closed(self) -> None:
         """Block until the client has hung up before the end of this reply."""
-        assert self.closed.wait(PATIENCE), "the client did not close the stream"
+        assert self.closed.wait(PATIENCE / 2), "the client did not close the stream"
 
     def note_sent(self) -> None:
         """Count one more chunk (for the server)."""
@@ -89,8 +89,10 @@ class Reply:
         gate = self._gates.get(index)
         deadline = time.monotonic() + PATIENCE
         while gate is not None and not gate.wait(0.005):
-            if _hung_up(client) or time.monotonic() > deadline:
+            if _hung_up(client):
                 return False
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"nobody opened the gate before chunk {index}")
         return not _hung_up(client)
 
 

@@ -48,7 +48,7 @@ class DaemonSettings:
     context_length: int = 0
     """Tokens of prompt and answer together. 0: what the model was made for, at most 8192."""
     threads: int = 0
-    """Processor threads. 0: the cores that it may use."""
+    """Processor threads. 0: one for a very small model, otherwise the cores that it may use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

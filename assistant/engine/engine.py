@@ -39,6 +39,7 @@ DEFAULT_CONTEXT = 8192
 """Memory grows with the context: 128 KiB a token for an 8B Llama, so 1 GiB at this length."""
 _MIN_CONTEXT = 32
 _FILL_DEFAULT_TOKENS = 128
+_ONE_THREAD_BYTES = 32 * 1024 * 1024
 
 
 class Engine:
@@ -64,7 +65,7 @@ class Engine:
             source = header.text("tokenizer.chat_template")
             self._template = ChatTemplate(source, self.vocabulary) if source else None
             length = _context_length(lib.llama_model_n_ctx_train(self._model), settings)
-            threads = settings.threads or available_threads()
+            threads = settings.threads or threads_for(lib.llama_model_size(self._model))
             self._context = Context(lib, self._model, length, threads)
         except BaseException:
             lib.llama_model_free(self._model)
@@ -246,6 +247,14 @@ class Engine:
                 if cancel.cancelled:
                     yield FinishReason.CANCELLED
                     return
+
+
+def threads_for(weights: int) -> int:
+    """How many threads a model of so many bytes is worth.
+
+    A step of a very small model is over sooner than its threads have met.
+    """
+    return 1 if weights < _ONE_THREAD_BYTES else available_threads()
 
 
 def available_threads() -> int:

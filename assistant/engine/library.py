@@ -41,6 +41,9 @@ def llama() -> Any:
     """
     # Without it an assertion of ggml forks a debugger to print a backtrace. Read at that time.
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
+    # Threads that wait for each other sleep. Spinning ones take the core from the one they wait
+    # for: beside a busy core a small model fell from 750 tokens a second to 0.6 (docs/log.md).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import llama_cpp.llama_cpp as lib
     except ImportError as error:

@@ -15,7 +15,8 @@ class EngineSettings:
     context_length: int | None = None
     """Tokens of prompt and answer together; None: the model's own, at most 8192."""
     threads: int | None = None
-    """CPU threads; None: the cores that this process may use."""
+    """CPU threads; None: one for a very small model, otherwise the cores that this process may
+    use."""
     gpu_layers: int = -1
     """Layers on the GPU where the library supports one; -1: all."""
 

@@ -13,6 +13,7 @@ is the same, byte for byte, for the same settings.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -130,19 +131,19 @@ def from_json(line: str) -> tuple[float, RunEvent]:
 
 def append(folder: Path, event: RunEvent) -> None:
     """Add `event` to the run in `folder`, stamped with the time of now."""
-    with (folder / EVENTS_FILE).open("a", encoding="utf-8") as file:
-        file.write(to_json(event, time.time()) + "\n")
+    with (folder / EVENTS_FILE).open("ab+") as file:
+        if file.tell():
+            file.seek(-1, 2)
+            if file.read(1) != b"\n":  # a killed writer left half a line
+                file.write(b"\n")
+        file.write(to_json(event, time.time()).encode() + b"\n")
 
 
 def read(folder: Path) -> Iterator[tuple[float, RunEvent]]:
-    """The events of the run in `folder`. A last line that was cut off by a kill is left out."""
+    """The events of the run in `folder`. A line that was cut off by a kill is left out."""
     path = folder / EVENTS_FILE
     if not path.exists():
         return
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    for line in lines:
-        try:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(DataProblem):  # cut off by a kill
             yield from_json(line)
-        except DataProblem:
-            # A killed writer leaves half a line, to which the resumed run adds its first event.
-            continue

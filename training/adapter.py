@@ -6,6 +6,7 @@ the weight from the first to the second. The adapter is written in PEFT's format
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import peft
@@ -82,13 +83,17 @@ def corpus(job: Job, writer: Writer) -> list[Document]:
 def with_adapter(base: LlamaForCausalLM, settings: Adapter, seed: int) -> peft.PeftModel:
     """`base`, frozen, with a fresh adapter that does nothing yet."""
     torch.manual_seed(seed)
-    return peft.get_peft_model(
-        base,
-        peft.LoraConfig(
-            r=settings.rank, lora_alpha=settings.alpha, lora_dropout=0.0,
-            target_modules=list(TARGETS), task_type="CAUSAL_LM",
-        ),
-    )  # fmt: skip
+    config = peft.LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=0.0,
+        target_modules=list(TARGETS),
+        task_type="CAUSAL_LM",
+    )
+    with warnings.catch_warnings():
+        # peft 0.21 asks transformers 5.23 for a name that was changed; nothing of ours.
+        warnings.simplefilter("ignore", FutureWarning)
+        return peft.get_peft_model(base, config)
 
 
 def structural_loss(job: Job) -> StructuralLoss:

@@ -63,7 +63,7 @@ CHAIN = (
     Stage(
         "card", _lazily("card"),
         ("problems.jsonl", "model.gguf", "verify.json", "evaluation.json", "base/metrics.jsonl",
-         "encoder/metrics.jsonl", "adapter/metrics.jsonl"),
+         "encoder/metrics.jsonl", "adapter/metrics.jsonl", "tokenizer.json", *ENCODER_FILES),
         ("MODEL_CARD.md",), ("problems", "contexts", "tokenizer", "model", "base", "encoder",
                              "adapter", "export", "evaluate", "threads"),
     ),

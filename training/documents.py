@@ -138,8 +138,9 @@ def hole(code: str, rng: random.Random) -> tuple[int, int]:
     if kind < 0.25 or "\n" not in code.strip():
         start, end = sorted(rng.randrange(len(code) + 1) for _ in range(2))
         return start, end
-    starts = [0] + [i + 1 for i, c in enumerate(code) if c == "\n" and i + 1 < len(code)]
-    ends = [start - 1 for start in starts[1:]] + [len(code.rstrip("\n"))]
+    length = len(code.rstrip("\n"))
+    starts = [0] + [i + 1 for i, c in enumerate(code) if c == "\n" and i + 1 < length]
+    ends = [start - 1 for start in starts[1:]] + [length]
     first = rng.randrange(len(starts))
     if kind < 0.5:
         last = rng.randrange(first, min(first + 4, len(starts)))

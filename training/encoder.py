@@ -113,12 +113,15 @@ def mean_vector(encoder: CodeEncoder, programs: list[list[int]]) -> torch.Tensor
 @torch.no_grad()
 def telling_apart(encoder: CodeEncoder, writer: Writer, programs: list[str], seed: int) -> float:
     """How often a program is nearer to its renamed form than to its mutated one; 0.5 is chance."""
-    forms = three_forms(programs, random.Random(seed))
-    vectors = []
-    for form in forms:
-        tokens, mask = pad([writer.encode(program) for program in form], encoder.max_tokens)
-        vectors.append(encoder.embed(tokens, mask))
-    program, same, other = vectors
-    near = functional.cosine_similarity(program, same, dim=-1)
-    far = functional.cosine_similarity(program, other, dim=-1)
-    return (near > far).float().mean().item()
+    rng = random.Random(seed)
+    nearer = 0
+    for start in range(0, len(programs), 64):
+        vectors = []
+        for form in three_forms(programs[start : start + 64], rng):
+            tokens, mask = pad([writer.encode(program) for program in form], encoder.max_tokens)
+            vectors.append(encoder.embed(tokens, mask))
+        program, same, other = vectors
+        near = functional.cosine_similarity(program, same, dim=-1)
+        far = functional.cosine_similarity(program, other, dim=-1)
+        nearer += int((near > far).sum())
+    return nearer / len(programs)

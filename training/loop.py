@@ -19,7 +19,6 @@ from typing import Any, Protocol
 import torch
 
 from assistant import runs
-from assistant.errors import TrainingProblem
 from training import files
 from training.stages import Job, checkpoint_path
 
@@ -73,7 +72,7 @@ def run_steps(
         unit: what `units` counts.
 
     Raises:
-        TrainingProblem: Ctrl-C; a checkpoint has been written.
+        KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
     metrics = job.path(f"{job.stage.name}/metrics.jsonl")
     first = _restore(job, state, metrics)
@@ -95,11 +94,11 @@ def run_steps(
                 log.flush()
                 _keep(job, state, number + 1, metrics)
             if interrupted and not last:
-                raise TrainingProblem(
-                    f"stopped in stage {job.stage.name} after step {number + 1} of {steps}; "
-                    "nothing done is lost",
-                    hint=f"assistant train {job.recipe} --out {job.out} --resume",
+                progress.say(
+                    f"stopped after step {number + 1} of {steps}; nothing done is lost, go on "
+                    f"with: assistant train {job.recipe} --out {job.out} --resume"
                 )
+                raise KeyboardInterrupt
     progress.close(note if steps > first else "")
 
 

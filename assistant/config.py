@@ -22,6 +22,8 @@ from assistant import locations
 from assistant.errors import ConfigProblem
 
 ENVIRONMENT_PREFIX = "ASSISTANT_"
+MAX_THREADS = 512
+"""llama.cpp ends the whole process when it is asked for more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +141,7 @@ def read_file(file: Path) -> dict[str, Any]:
         ConfigProblem: it can not be read or is not TOML.
     """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -262,6 +264,8 @@ def _check_ranges(
     for dotted in ("daemon.idle_minutes", "daemon.context_length", "daemon.threads"):
         if not values[dotted] >= 0:  # so that nan is refused, too
             refuse(dotted, "0 or more")
+    if values["daemon.threads"] > MAX_THREADS:
+        refuse("daemon.threads", f"at most {MAX_THREADS}")
     url = values["endpoint.url"]
     if url and not url.startswith(("http://", "https://")):
         refuse("endpoint.url", "an address that begins with http:// or https://")

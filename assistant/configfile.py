@@ -32,7 +32,7 @@ def set_value(dotted: str, value: str | int | float | bool, file: Path | None = 
         raise ConfigProblem(f"{dotted} is not a setting.")
     file = locations.config_file() if file is None else file
     before = read_file(file)
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    text = file.read_text(encoding="utf-8-sig") if file.exists() else ""
     line = f"{dotted.rpartition('.')[2]} = {_toml(value)}"
     after = _with_line(text, dotted, line)
     if not _means(after, _changed(before, dotted, value)):

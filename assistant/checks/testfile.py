@@ -6,6 +6,7 @@ The names of the answer are in scope, as if the tests stood below it in the same
 from __future__ import annotations
 
 import ast
+import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,9 +41,13 @@ def read_tests(path: Path) -> TestFile:
         UsageProblem: there is no such file, it is not Python, or nothing in it can be run.
     """
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        # No more than this of it: a pipe or a device tells no size, and may have no end.
+        with path.open("rb") as file:
+            body = file.read(_MAX_BYTES + 1)
+        if len(body) > _MAX_BYTES:
             raise UsageProblem(f"The tests {path} are larger than 1 MiB.")
-        source = path.read_text(encoding="utf-8-sig")
+        with io.TextIOWrapper(io.BytesIO(body), encoding="utf-8-sig") as text:
+            source = text.read()
     except OSError as error:
         raise UsageProblem(
             f"The tests {path} can not be read: {error.strerror or error}.",
@@ -65,6 +70,7 @@ def parse_tests(source: str, name: str = "tests") -> TestFile:
     functions = [node for node in body if _is_test_function(node)]
     for function in functions:
         _refuse_parameters(function, name)
+        _refuse_yield(function, name)
     for node in body:
         _refuse_import(node, name)
         if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
@@ -104,6 +110,21 @@ def _is_test_function(node: ast.stmt) -> bool:
     return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (
         node.name.startswith("test_") or node.name == "test"
     )
+
+
+def _refuse_yield(function: ast.stmt, name: str) -> None:
+    """Calling a generator runs nothing of it: every such test would hold."""
+    inside: list[ast.AST] = list(ast.iter_child_nodes(function))
+    while inside:
+        node = inside.pop()
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            raise UsageProblem(
+                f"{getattr(function, 'name', '')} in the tests {name} yields (line {node.lineno}), "
+                "so calling it would test nothing.",
+                hint="Write it without yield.",
+            )
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            inside += ast.iter_child_nodes(node)
 
 
 def _refuse_parameters(function: ast.stmt, name: str) -> None:

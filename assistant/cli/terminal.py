@@ -33,8 +33,9 @@ def say(text: str = "", *, end: str = "\n") -> None:
     """Write to stderr, at once."""
     try:
         print(text, end=end, file=sys.stderr, flush=True)
-    except (BrokenPipeError, ValueError):
-        # Nobody listens to our remarks; what was asked for can still be printed.
+    except (OSError, ValueError):
+        # Nobody listens to our remarks, or the disk that they go to is full; what was asked for
+        # can still be printed.
         return
 
 

@@ -36,13 +36,27 @@ def start(target: Daemon, model_path: Path, model_name: str) -> subprocess.Popen
     if lock is None:
         return None
     try:
-        crashes.note_previous_death()
+        _note_death_and_room(lock)
         process = _spawn(_command(target, model_path, model_name, lock), lock, log)
     finally:
         # The child has its own copy, and with it the lock.
         os.close(lock)
     _started.append(process)
     return process
+
+
+def _note_death_and_room(lock: int) -> None:
+    """What the daemon could not tell us, as its log may be on the same full disk."""
+    try:
+        os.write(lock, b"?")
+        os.ftruncate(lock, 0)
+        crashes.note_previous_death()
+    except OSError as error:
+        raise StateProblem(
+            f"Nothing can be written in {locations.runtime_dir()}: {error.strerror or error}.",
+            hint="Make room or remove what is in the way there, or set ASSISTANT_HOME to another "
+            "folder.",
+        ) from error
 
 
 def _command(target: Daemon, model_path: Path, model_name: str, lock: int) -> list[str]:

@@ -35,6 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
         # Its stderr is the log file; the client that started it shows the end of it.
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    except OSError as error:  # something of another kind stands in the place of our files, say
+        sys.stderr.write(f"{error.filename or 'A file'}: {error.strerror or error}.\n")
+        return 1
 
 
 if __name__ == "__main__":

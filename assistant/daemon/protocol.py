@@ -77,7 +77,11 @@ class _Body:
         return value
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
-        value = float(self.get(name, float, default))
+        given = self.get(name, float, default)
+        try:
+            value = float(given)
+        except OverflowError:  # a whole number of hundreds of digits
+            value = math.inf
         if not (math.isfinite(value) and low <= value <= high):
             raise RequestProblem(f"{name!r} is {value}; it has to be from {low} to {high}.")
         return value

@@ -23,6 +23,7 @@ from assistant.errors import UsageProblem
         ("import os\nfrom sums.parts import add\nassert add", r"sums.parts \(line 2\)"),
         ("from .sums import add\nassert add", "import .sums"),
         ("def test_a(*, mode): assert mode", "takes arguments"),
+        ("def test_a():\n    for n in range(3):\n        yield n\n    assert False", "yields"),
     ],
 )
 def test_useless_tests_are_refused(source: str, reason: str):
@@ -65,3 +66,8 @@ def test_a_byte_order_mark_is_no_part_of_the_tests(tmp_path: Path):
     path.write_bytes(b"\xef\xbb\xbfassert True\n")
 
     assert read_tests(path).source == "assert True\n"
+
+
+def test_a_device_without_end_is_refused():
+    with pytest.raises(UsageProblem, match="larger than 1 MiB"):
+        read_tests(Path("/dev/zero"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
@@ -119,3 +120,11 @@ def test_a_request_is_not_waited_for_on_a_terminal(shared):
 )
 def test_text_of_a_model_can_not_command_the_terminal(text: str, shown: str):
     assert terminal.visible(text) == shown
+
+
+def test_remarks_that_can_not_be_written_keep_nobody_from_the_answer(monkeypatch):
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 (a device)
+        monkeypatch.setattr(sys, "stderr", full)
+        terminal.say("nobody reads this")
+        with contextlib.suppress(OSError):
+            full.close()

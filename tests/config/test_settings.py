@@ -79,6 +79,7 @@ def test_everything_wrong_is_in_one_error_with_its_file_and_key():
     [
         ("[ask]\nmax_tokens = 0", "ask.max_tokens must be 1 or more"),
         ("[daemon]\nidle_minutes = -1", "idle_minutes must be 0 or more"),
+        ("[daemon]\nthreads = 513", "daemon.threads must be at most 512"),
         ("[daemon]\nidle_minutes = nan", "idle_minutes must be 0 or more"),
         ('[endpoint]\nurl = "localhost:80"', "http:// or https://"),
         ("[ask\n", "are not TOML"),
@@ -113,3 +114,9 @@ def test_every_setting_explains_itself():
                     following.value, ast.Constant
                 )
                 assert documented, f"{node.name}.{ast.unparse(one.target)} has no docstring"
+
+
+def test_a_byte_order_mark_as_editors_on_windows_write_it_is_no_error():
+    write("\ufeffmodel = 'x'\n")
+
+    assert load(environment={}).settings.model == "x"

@@ -90,3 +90,8 @@ def test_reasons_are_those_of_the_dialect() -> None:
     reasons = [Finished(reason, 0, 0, 0, 0, 0).reason.value for reason in FinishReason]
 
     assert reasons == ["stop", "length", "cancelled"]
+
+
+def test_a_number_beyond_all_floats_is_refused() -> None:
+    with pytest.raises(RequestProblem, match="'temperature' is inf"):
+        parse_chat(b'{"messages": [], "temperature": ' + b"9" * 400 + b"}")

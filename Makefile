@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
-EXAMPLE := Write a function `squares_of_even(numbers)` that returns the squares of the even numbers
+EXAMPLE := Write a function `count_vowels(text)` that counts the vowels in a text
 
 .PHONY: help setup run test check format unit test-soak test-editors bench bench-tui docs starter freeze clean
 

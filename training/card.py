@@ -37,8 +37,9 @@ it: the requests, the code and the reasoning come from programs of this reposito
     {command}
 
 Seed {seed}, {threads} threads. The same machine kind, threads and library versions give the same
-file, byte for byte: sha256 `{sha}`. A checkpoint of no stage was chosen by its score; the last
-one is the model.
+file, byte for byte: sha256 `{sha}`.
+No checkpoint was chosen by its score, the last one is the model; runs with other settings that
+came before it are in docs/log.md.
 
 ## Scores
 

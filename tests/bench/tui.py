@@ -6,7 +6,7 @@ and how late a timer of 20 ms is (what typing would feel). Covered: HTTP, splitt
 drawing. Not covered: writing to a terminal, and competition with inference for the cores.
 """
 
-# ruff: noqa: T201 - printing is what it is for
+
 
 from __future__ import annotations
 

@@ -6,8 +6,6 @@ and how late a timer of 20 ms is (what typing would feel). Covered: HTTP, splitt
 drawing. Not covered: writing to a terminal, and competition with inference for the cores.
 """
 
-
-
 from __future__ import annotations
 
 import argparse

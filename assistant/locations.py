@@ -26,7 +26,13 @@ PROTOCOL_MAJOR = 1
 def home() -> Path | None:
     """The folder that `ASSISTANT_HOME` names, or None when the platform's folders are used."""
     value = os.environ.get("ASSISTANT_HOME", "").strip()
-    return Path(value).expanduser().absolute() if value else None
+    try:
+        return Path(value).expanduser().absolute() if value else None
+    except RuntimeError as error:
+        raise StateProblem(
+            f"ASSISTANT_HOME is {value!r}, and there is no such user's home.",
+            hint="Set it to a folder that you can write to, or unset it.",
+        ) from error
 
 
 def config_dir() -> Path:

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 error, 2 wrong usage, 3 a check failed, 130 interrupted wi
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import logging
 import os
@@ -22,6 +23,8 @@ from assistant.errors import AssistantError, UsageProblem
 
 COMMANDS = ("ask", "tui", "serve", "status", "stop", "models", "lsp", "train", "doctor")
 INTERRUPTED = 130
+# What writing to standard output fails with, a closed pipe aside.
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
 _EPILOG = """\
 Without a command: the terminal interface on a terminal, otherwise this text.
 `assistant COMMAND --help` says more. If something does not work: `assistant doctor`.
@@ -90,15 +93,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         terminal.say("Interrupted.")
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has seen enough; Python must not complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has seen enough.
+        _drop_output()
         return 128 + getattr(signal, "SIGPIPE", 13)
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno in _OUTPUT_ERRORS and not error.filename:
+            _drop_output()
+            terminal.say(f"The output can not be written: {error.strerror}.")
+            return 1
         terminal.say(f"Unexpected {type(error).__name__}: {error}. This is a bug.")
         terminal.say("Run the same command with --debug for the traceback.")
         return 1
+
+
+def _drop_output() -> None:
+    """Nothing more is written, so that Python does not complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _start_logging(debug: bool) -> None:

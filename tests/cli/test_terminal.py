@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -128,3 +129,19 @@ def test_remarks_that_can_not_be_written_keep_nobody_from_the_answer(monkeypatch
         terminal.say("nobody reads this")
         with contextlib.suppress(OSError):
             full.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_output_that_can_not_be_written_is_one_sentence():
+    """A full disk is the user's problem to solve, no bug of ours."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "assistant", "models", "list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr == "The output can not be written: No space left on device.\n"

@@ -1,0 +1,141 @@
+# mypy: ignore-errors
+# ruff: noqa: ANN, D, F821 -- its other names come with the codec's frame
+"""The program around an answer, inside the sandbox: one question at a time, one answer each.
+
+It is executed with `receive` and `send` in its globals. The first frame is the compiled
+`codec.py`, the second the name of the answer's module; every later one a question: a marshalled
+tuple of a random id, an operation and its operands. Answers are JSON text with that id and either
+"value" or "raised". Everything here belongs to the code that runs: it can patch and forge what it
+likes, and the parent believes values only, which it compares with what never comes in here.
+"""
+
+from marshal import loads
+
+exec(loads(receive()), globals())
+
+import types  # noqa: E402
+
+_ANSWER = "<answer>"
+_FUTURES = 0x1000000  # the flag of `from __future__ import annotations`
+_RESERVE = [bytearray(4 << 20)]
+_TEXT = 4000
+
+
+class _Worker:
+    """The state of one answer."""
+
+    def __init__(self, name):
+        self.module = types.ModuleType(name)
+        self.module.__builtins__ = builtins
+        self.names = self.module.__dict__
+        self.flags = 0
+        self.group = self.globals = None
+        _modules[name] = self.module
+
+    def load(self, source):
+        code = _compiled(source, _ANSWER, "exec", 0)
+        self.flags = code.co_flags & _FUTURES
+        exec(code, self.names)
+
+    def call(self, function, packed):
+        names, (first, _, rest) = self.names, function.partition(".")
+        if first not in names:
+            raise NameError(f"name {first!r} is not defined")
+        found = names[first]
+        while rest:
+            first, _, rest = rest.partition(".")
+            found = getattr(found, first)
+        packed = loads(packed)
+        if len(packed) == 3:  # what marshal can not carry comes as tagged trees
+            packed = decode(packed[1]), decode(packed[2])
+        result = found(*packed[0], **packed[1])
+        if type(result) is types.CoroutineType:
+            result = _awaited(result)
+        return result
+
+    def example(self, group, source):
+        if group != self.group:
+            self.group, self.globals = group, dict(self.names)
+        return _shown(source, self.globals, self.flags)
+
+
+def _awaited(coroutine):
+    import asyncio
+
+    return asyncio.run(coroutine)
+
+
+def _compiled(source, name, mode, flags):
+    import _warnings
+
+    # What the compiler warns of is the author's affair; showing it would cost milliseconds.
+    quiet = ("ignore", None, Warning, None, 0)
+    _warnings.filters.insert(0, quiet)
+    _warnings._filters_mutated()
+    try:
+        return compile(source, name, mode, flags, True)
+    finally:
+        if quiet in _warnings.filters:
+            _warnings.filters.remove(quiet)
+            _warnings._filters_mutated()
+
+
+def _shown(source, names, flags):
+    """What a console would show of a statement: the text, and None or what was raised."""
+    import io
+
+    out, raised = io.StringIO(), None
+    before, hook = sys.stdout, sys.displayhook
+    sys.stdout, sys.displayhook = out, sys.__displayhook__
+    try:
+        exec(_compiled(source, "<example>", "single", flags), names)
+    except BaseException as error:
+        raised = error
+    finally:
+        sys.stdout, sys.displayhook = before, hook
+    if raised is None:
+        return (out.getvalue(), None)
+    kind = type(raised)
+    return (out.getvalue(), (kind.__module__, kind.__qualname__, _message(raised)))
+
+
+def _message(error):
+    try:
+        text = str(error)
+    except Exception:
+        return f"<exception {type(error).__name__}: str() failed>"
+    return text if type(text) is str else ""
+
+
+def _raised(error):
+    """What was raised, as data: type, the built-in types above it, message, line, arguments."""
+    if isinstance(error, MemoryError):
+        _RESERVE.clear()
+    kind, line, trace = type(error), 0, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == _ANSWER:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    bases = [base for base in type.mro(kind) if base in _TYPES]
+    report = [str(kind.__name__)[:200], bases, _message(error)[:_TEXT], line]
+    try:
+        return encode([*report, error.args])
+    except (TypeError, ValueError):
+        return encode([*report, None])
+
+
+def _serve(receive, send):
+    worker = _Worker(loads(receive()))
+    operations = {"load": worker.load, "call": worker.call, "example": worker.example}
+    # The answer has as many frames as in a program of its own.
+    sys.setrecursionlimit(1000 + 4)
+    while True:
+        question, operation, *operands = loads(receive())
+        try:
+            text = '"value": ' + encode(operations[operation](*operands))
+        except BaseException as error:
+            text = '"raised": ' + _raised(error)
+        send(f'{{"id": "{question}", {text}}}'.encode("ascii"))
+
+
+_serve(receive, send)

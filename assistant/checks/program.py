@@ -1,0 +1,299 @@
+"""One answer, loaded in a fresh sandbox and asked questions; nothing that it says is trusted.
+
+A question is a frame with a random id; only an answer that carries this id, in the exact shape
+that the worker gives it, is read. Whatever else comes is a protocol violation, whatever ends the
+process is an outcome, and what comes back as a value is plain data (`assistant.checks.values`).
+"""
+
+from __future__ import annotations
+
+import functools
+import marshal
+import os
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from assistant.checks import values
+from assistant.events import Outcome
+from assistant.sandbox import Ended, Ending, Layer, Limits, Sandbox, SandboxUnavailable
+
+_INSIDE = Path(__file__).with_name("inside")
+_WORKER = _INSIDE / "worker.py"
+_NATIVE = (type(None), bool, int, float, complex, str, bytes, tuple, list, set, frozenset, dict)
+
+
+class Stopped(Exception):
+    """The answer gave no value: why, as the verdict says it.
+
+    Args:
+        outcome: never `pass`.
+        detail: one sentence for a person.
+        kind: the type of what was raised, for the outcome `error`.
+        raised: all that is known of what was raised.
+    """
+
+    def __init__(
+        self, outcome: Outcome, detail: str, kind: str = "", raised: Raised | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.outcome, self.detail, self.kind, self.raised = outcome, detail, kind, raised
+
+
+class Raised:
+    """An exception of the answer's, as data: nothing of it is an object of the answer."""
+
+    __slots__ = ("args", "bases", "kind", "line", "message")
+
+    def __init__(self, fields: Any) -> None:
+        kind, bases, message, line, args = fields
+        if not (type(kind) is type(message) is str and type(bases) is list and type(line) is int):
+            raise ValueError("an exception of another shape")
+        self.kind: str = kind
+        self.bases: list[type] = [base for base in bases if isinstance(base, type)]
+        """The built-in types above it, the nearest first."""
+        self.message: str = message
+        self.line: int = line
+        """The deepest line of the answer that it came through, from 1; 0 when there is none."""
+        self.args: tuple[Any, ...] | None = args if type(args) is tuple else None
+        """Its arguments, when they are plain data."""
+
+    @property
+    def stopped(self) -> Stopped:
+        """What a check says of it."""
+        if MemoryError in self.bases:
+            return Stopped(Outcome.MEMORY, "the memory limit was hit", "MemoryError", self)
+        told = f"{self.kind}: {self.message}" if self.message else self.kind
+        told += f" (line {self.line} of the code)" if self.line else ""
+        if self.kind == "ModuleNotFoundError":
+            told += "; inside the sandbox there is the standard library only"
+        return Stopped(Outcome.ERROR, told, self.kind, self)
+
+
+class Program:
+    """One answer in a fresh sandbox; use it as a context manager, or call `close`.
+
+    Args:
+        source: the answer, a whole module.
+        limits: of its process.
+        name: what it is importable as inside.
+        layer: of isolation; by default the best that works here.
+        project: a folder that it may read, see `assistant.sandbox`.
+        stop: set from another thread, it ends the run.
+        stdin: what its standard input holds.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        limits: Limits | None = None,
+        *,
+        name: str = "answer",
+        layer: Layer | None = None,
+        project: Any = None,
+        stop: threading.Event | None = None,
+        stdin: bytes = b"",
+    ) -> None:
+        # A byte order mark at the start of a file is no part of the program.
+        self.source = source.removeprefix("\ufeff")
+        more = {} if project is None else {"project": project}
+        try:
+            self._box = Sandbox(_WORKER, limits, layer=layer, stdin=stdin, stop=stop, **more)
+        except SandboxUnavailable as error:
+            raise Stopped(Outcome.SANDBOX_UNAVAILABLE, str(error)) from error
+        self.layer: Layer = self._box.layer
+        try:
+            self._box.send(codec())
+            self._box.send(marshal.dumps(name))
+        except Ended as ended:
+            self.close()
+            raise outcome_of(ended) from ended
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process; returns when nothing of it is left."""
+        self._box.__exit__(None, None, None)
+
+    @property
+    def printed(self) -> bytes:
+        """What it has written to standard output so far."""
+        return self._box.stdout
+
+    def load(self, *, cpu_s: float | None = None, wall_s: float | None = None) -> None:
+        """Run the module.
+
+        Raises:
+            Stopped: it did not run to its end.
+        """
+        self.ask("load", self.source, cpu_s=cpu_s, wall_s=wall_s)
+
+    def call(
+        self,
+        function: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        cpu_s: float | None = None,
+        wall_s: float | None = None,
+        max_bytes: int | None = None,
+    ) -> Any:
+        """What `function` (a dotted name) gives for plain arguments; a coroutine is awaited.
+
+        Raises:
+            Stopped: it raised, gave no plain data, or the process is of no more use.
+            TypeError: an argument is no plain data.
+        """
+        packed = packed_arguments(args, kwargs)
+        return _value(
+            self.call_encoded(function, packed, cpu_s=cpu_s, wall_s=wall_s, max_bytes=max_bytes)
+        )
+
+    def call_encoded(
+        self,
+        function: str,
+        packed: bytes,
+        *,
+        cpu_s: float | None = None,
+        wall_s: float | None = None,
+        max_bytes: int | None = None,
+    ) -> bytes:
+        """As `call`, with arguments from `packed_arguments`, and the value's text unread.
+
+        Equal texts of `values.encode` mean equal values; any other text is a stranger's, which
+        `values.decode` reads or refuses.
+        """
+        question = os.urandom(8).hex()
+        return self._exchange(
+            question,
+            marshal.dumps((question, "call", function, packed)),
+            cpu_s,
+            wall_s,
+            max_bytes,
+        )
+
+    def ask(
+        self,
+        operation: str,
+        *operands: Any,
+        cpu_s: float | None = None,
+        wall_s: float | None = None,
+        max_bytes: int | None = None,
+    ) -> Any:
+        """The value that an operation of the worker gives; operands as `marshal` carries them.
+
+        Raises:
+            Stopped: it raised, gave no plain data, or the process is of no more use.
+        """
+        question = os.urandom(8).hex()
+        frame = marshal.dumps((question, operation, *operands))
+        return _value(self._exchange(question, frame, cpu_s, wall_s, max_bytes))
+
+    def _exchange(
+        self,
+        question: str,
+        frame: bytes,
+        cpu_s: float | None,
+        wall_s: float | None,
+        max_bytes: int | None,
+    ) -> bytes:
+        try:
+            self._box.send(frame)
+            answer = self._box.receive(cpu_s, wall_s, max_bytes)
+        except Ended as ended:
+            raise outcome_of(ended) from ended
+        head = b'{"id": "' + question.encode("ascii") + b'", "'
+        if not answer.startswith(head) or not answer.endswith(b"}"):
+            raise _violation("an answer to no question")
+        start = len(head)
+        if answer.startswith(b'value": ', start):
+            return answer[start + 8 : -1]
+        if not answer.startswith(b'raised": ', start):
+            raise _violation("an answer that is neither a value nor an exception")
+        try:
+            raised = Raised(values.decode(answer[start + 9 : -1]))
+        except (ValueError, TypeError) as error:
+            raise _violation(f"an exception that can not be read: {error}") from error
+        raise raised.stopped
+
+
+def _value(text: bytes) -> Any:
+    try:
+        return values.decode(text)
+    except ValueError as error:
+        raise _violation(f"a value that can not be read: {error}") from error
+
+
+def _violation(detail: str) -> Stopped:
+    return Stopped(Outcome.PROTOCOL_VIOLATION, f"on the channel came {detail}")
+
+
+def packed_arguments(args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> bytes:
+    """Arguments as `Program.call_encoded` takes them; each call unpacks its own copy.
+
+    Raises:
+        TypeError: an argument is no plain data.
+        ValueError: an argument is nested too deeply or too large.
+    """
+    native = tuple(args), dict(kwargs or {})
+    if all(map(_is_native, native)):
+        return marshal.dumps(native)
+    trees = [values.parse(values.encode(part)) for part in native]
+    return marshal.dumps(("tagged", *trees))
+
+
+def _is_native(value: Any) -> bool:
+    """Whether `marshal` carries `value` as it is."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        kind = type(item)
+        if kind not in _NATIVE:
+            return False
+        if kind is dict:
+            pending += item.keys()
+            pending += item.values()
+        elif kind in (list, tuple, set, frozenset):
+            pending += item
+    return True
+
+
+@functools.cache
+def codec() -> bytes:
+    """The frame that gives a program inside the functions `encode` and `decode`."""
+    path = _INSIDE / "codec.py"
+    return marshal.dumps(compile(path.read_text("utf-8"), "<codec>", "exec"))
+
+
+def outcome_of(ended: Ended) -> Stopped:
+    """The outcome that the end of a sandboxed process means."""
+    if ended.ending in (Ending.CPU, Ending.WALL):
+        return Stopped(Outcome.TIMEOUT, ended.detail)
+    if ended.ending is Ending.OUTPUT:
+        return Stopped(Outcome.OUTPUT_LIMIT, ended.detail)
+    if ended.ending is Ending.MESSAGE:
+        return Stopped(Outcome.PROTOCOL_VIOLATION, ended.detail)
+    if ended.ending is Ending.STOPPED:
+        return Stopped(Outcome.NOT_CHECKED, ended.detail)
+    status = ended.status
+    if status is None:
+        return Stopped(Outcome.CRASH, "the process closed its channel before the last answer")
+    if status == -signal.SIGXCPU:
+        return Stopped(Outcome.TIMEOUT, ended.detail)
+    if status < 0:
+        known = -status in signal.valid_signals()
+        name = signal.Signals(-status).name if known else f"signal {-status}"
+        return Stopped(Outcome.CRASH, f"the process died of {name}")
+    return Stopped(Outcome.CRASH, f"the process ended with status {status} before the last answer")

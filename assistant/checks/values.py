@@ -1,0 +1,331 @@
+"""Values as tagged, canonical JSON text: how an answer leaves the sandbox, and nothing else does.
+
+Only values of exact built-in types, and of a few types of the standard library, have a text:
+
+    None True False            null true false
+    int                        its digits; beyond 64 bits {"x": "-1f..."} (hexadecimal)
+    float                      its shortest text (1.0, 1e+22); {"f": "nan"}, "inf", "-inf"
+    str                        a JSON string; with surrogates {"s": its bytes in hexadecimal}
+    bytes, bytearray           {"b": "00ff"}, {"B": "00ff"}
+    complex                    {"c": [real, imaginary]}
+    list, tuple                [1, 2], {"t": [1, 2]}
+    set, frozenset             {"S": [...]}, {"F": [...]}, sorted by their texts
+    dict                       {"d": [key, value, key, value]} in its own order
+    range, ..., built-in types {"r": [start, stop, step]}, {"E": 0}, {"T": "int"}
+    Counter, OrderedDict       {"Counter": {"d": [...]}}
+    defaultdict                {"defaultdict": [factory, {"d": [...]}]}; a built-in type or None
+    deque                      {"deque": [[...], maxlen]}
+    Fraction, Decimal          {"Fraction": [3, 4]}, {"Decimal": "0.10"}
+    date, time, datetime, ...  {"date": [2024, 2, 29]}; zones of type timezone only
+
+Equal texts mean values that agree in type and in everything that can be seen, so comparing bytes
+is the fast way to a match. The separator is ", " because that is how Python itself shows a list
+of numbers. `inside/codec.py` holds the same rules for the other side; what comes from there is
+read by `decode` as what it is: text of a stranger.
+"""
+
+from __future__ import annotations
+
+import builtins
+import collections
+import datetime
+import decimal
+import fractions
+import json
+import json.encoder
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+MAX_DEPTH = 100
+"""Levels of nesting; the stack of the reader is finite."""
+MAX_INT_BITS = 1 << 20
+
+_SMALL = 1 << 63
+_TYPES: dict[type, str] = {
+    value: value.__name__
+    for name, value in vars(builtins).items()
+    if type(value) is type and not name.startswith("_")
+} | {type(value): type(value).__name__ for value in (None, ..., NotImplemented)}
+_NAMED = {name: value for value, name in _TYPES.items()}
+_quote = json.encoder.encode_basestring_ascii
+
+
+def encode(value: Any) -> bytes:
+    """The canonical text of `value`.
+
+    Raises:
+        TypeError: it is, or holds, something that is no plain data.
+        ValueError: it is nested deeper than `MAX_DEPTH`, or holds an int beyond `MAX_INT_BITS`.
+    """
+    return _encode(value, 0).encode("ascii")
+
+
+def decode(text: bytes) -> Any:
+    """The value that `text` stands for.
+
+    Raises:
+        ValueError: `text` is not written by the rules of this module, or oversteps its limits.
+    """
+    return read(parse(text))
+
+
+def parse(text: bytes) -> Any:
+    """What JSON makes of `text`: numbers, strings, lists, and objects of exactly one member.
+
+    Raises:
+        ValueError: `text` is no such JSON.
+    """
+    try:
+        return _PARSER.decode(text.decode("ascii"))
+    except RecursionError:
+        raise ValueError("a value that is nested too deeply") from None
+
+
+def _single(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) != 1:
+        raise ValueError(f"an object of {len(pairs)} members")
+    return dict(pairs)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+_PARSER = json.JSONDecoder(object_pairs_hook=_single, parse_constant=_refuse)
+
+
+def _encode(value: Any, depth: int) -> str:
+    kind = type(value)
+    if (simple := _SIMPLE.get(kind)) is not None:
+        return simple(value)
+    if depth >= MAX_DEPTH:
+        raise ValueError(f"a value that is nested deeper than {MAX_DEPTH} levels")
+    if kind is list:
+        return _list(value, depth)
+    if (tagged := _TAGGED.get(kind)) is None:
+        raise TypeError(f"the value is no plain data: {kind!r}")
+    tag, parts = tagged
+    return f'{{"{tag}": {parts(value, depth)}}}'
+
+
+def _text(value: str) -> str:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return f'{{"s": "{value.encode("utf-8", "surrogatepass").hex()}"}}'
+    return _quote(value)
+
+
+def _integer(value: int) -> str:
+    if -_SMALL <= value < _SMALL:
+        return repr(value)
+    if value.bit_length() > MAX_INT_BITS:
+        raise ValueError(f"an int of more than {MAX_INT_BITS} bits")
+    return f'{{"x": "{value:x}"}}'
+
+
+def _float(value: float) -> str:
+    text = repr(value)
+    return f'{{"f": "{text}"}}' if "n" in text else text
+
+
+def _list(value: Collection[Any], depth: int) -> str:
+    kinds = set(map(type, value))
+    if kinds == {int}:
+        if min(value) >= -_SMALL and max(value) < _SMALL:
+            return repr(list(value))
+    elif kinds == {float} and "n" not in (text := repr(list(value))):
+        return text
+    return _joined(_encode(item, depth + 1) for item in value)
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return "[" + ", ".join(parts) + "]"
+
+
+def _sorted(value: Collection[Any], depth: int) -> str:
+    return _joined(sorted(_encode(item, depth + 1) for item in value))
+
+
+def _pairs(value: dict[Any, Any], depth: int) -> str:
+    return _joined(_encode(part, depth + 1) for pair in value.items() for part in pair)
+
+
+def _dict(value: dict[Any, Any], depth: int) -> str:
+    return f'{{"d": {_pairs(value, depth + 1)}}}'
+
+
+def _defaultdict(value: collections.defaultdict[Any, Any], depth: int) -> str:
+    factory = value.default_factory
+    if factory is not None and (type(factory) is not type or factory not in _TYPES):
+        raise TypeError(f"the value is no plain data: a defaultdict of {factory!r}")
+    return f"[{_encode(factory, depth + 1)}, {_dict(value, depth)}]"
+
+
+def _clock(value: datetime.time | datetime.datetime) -> tuple[Any, ...]:
+    return (value.hour, value.minute, value.second, value.microsecond, value.fold, value.tzinfo)
+
+
+def _of(fields: Callable[[Any], Iterable[Any]]) -> Callable[[Any, int], str]:
+    return lambda value, depth: _joined(_encode(field, depth + 1) for field in fields(value))
+
+
+_SIMPLE: dict[type, Callable[[Any], str]] = {
+    type(None): lambda value: "null",
+    bool: lambda value: "true" if value else "false",
+    int: _integer,
+    float: _float,
+    str: _text,
+}
+_TAGGED: dict[type, tuple[str, Callable[[Any, int], str]]] = {
+    tuple: ("t", _list),
+    set: ("S", _sorted),
+    frozenset: ("F", _sorted),
+    dict: ("d", _pairs),
+    bytes: ("b", lambda value, depth: f'"{value.hex()}"'),
+    bytearray: ("B", lambda value, depth: f'"{value.hex()}"'),
+    complex: ("c", _of(lambda value: (value.real, value.imag))),
+    range: ("r", _of(lambda value: (value.start, value.stop, value.step))),
+    type(...): ("E", lambda value, depth: "0"),
+    type: ("T", lambda value, depth: _type(value)),
+    collections.Counter: ("Counter", _dict),
+    collections.OrderedDict: ("OrderedDict", _dict),
+    collections.defaultdict: ("defaultdict", _defaultdict),
+    collections.deque: ("deque", _of(lambda value: (list(value), value.maxlen))),
+    fractions.Fraction: ("Fraction", _of(lambda value: (value.numerator, value.denominator))),
+    decimal.Decimal: ("Decimal", lambda value, depth: _quote(str(value))),
+    datetime.date: ("date", _of(lambda value: (value.year, value.month, value.day))),
+    datetime.time: ("time", _of(_clock)),
+    datetime.datetime: (
+        "datetime",
+        _of(lambda value: (value.year, value.month, value.day, *_clock(value))),
+    ),
+    datetime.timedelta: (
+        "timedelta",
+        _of(lambda value: (value.days, value.seconds, value.microseconds)),
+    ),
+    datetime.timezone: ("timezone", _of(lambda value: value.__getinitargs__())),
+}
+
+
+def _type(value: type) -> str:
+    if value not in _TYPES:
+        raise TypeError(f"the value is no plain data: {value!r}")
+    return f'"{_TYPES[value]}"'
+
+
+def read(tree: Any, handle: Callable[[str, Any], Any] | None = None, depth: int = 0) -> Any:
+    """The value of a parsed text.
+
+    Args:
+        tree: what `parse` made.
+        handle: gives a meaning to a tag that this module does not know, or raises ValueError.
+        depth: how deep `tree` lies in what is being read.
+
+    Raises:
+        ValueError: `tree` is not written by the rules of this module, or oversteps its limits.
+    """
+    kind = type(tree)
+    if kind is not list and kind is not dict:
+        if kind is int and not -_SMALL <= tree < _SMALL:
+            raise ValueError("an int of more than 64 bits that is no {'x': ...}")
+        return tree
+    if depth >= MAX_DEPTH:
+        raise ValueError(f"a value that is nested deeper than {MAX_DEPTH} levels")
+    if kind is list:
+        return [read(item, handle, depth + 1) for item in tree]
+    ((tag, inner),) = tree.items()
+    if (reader := _READERS.get(tag)) is None:
+        if handle is None:
+            raise ValueError(f"an unknown tag {tag[:40]!r}")
+        return handle(tag, inner)
+    wanted, make = reader
+    if type(inner) is not wanted:
+        raise ValueError(f"{tag!r} holds a value of another kind")
+    if wanted is list:
+        inner = [read(item, handle, depth + 1) for item in inner]
+    elif wanted is dict:
+        inner = read(inner, handle, depth + 1)
+    try:
+        return make(inner)
+    except (TypeError, ArithmeticError, OverflowError, KeyError) as error:
+        raise ValueError(f"{tag!r} holds what is no such value: {error}") from None
+
+
+def _read_int(text: str) -> int:
+    if len(text) > MAX_INT_BITS // 4 + 2:
+        raise ValueError(f"an int of more than {MAX_INT_BITS} bits")
+    return int(text, 16)
+
+
+def _read_float(text: str) -> float:
+    if text not in ("nan", "inf", "-inf"):
+        raise ValueError(f"{text[:40]!r} is no special float")
+    return float(text)
+
+
+def _distinct(items: list[Any]) -> list[Any]:
+    """`items`, unless most of them share a hash: a set of such would take for ever to build."""
+    if len(items) > 64 and len(set(map(hash, items))) < len(items) // 2:
+        raise ValueError("too many elements or keys with the same hash")
+    return items
+
+
+def _read_dict(items: list[Any]) -> dict[Any, Any]:
+    if len(items) % 2:
+        raise ValueError("a dict with a key that has no value")
+    return dict(zip(_distinct(items[::2]), items[1::2], strict=True))
+
+
+def _read_defaultdict(fields: list[Any]) -> Any:
+    factory, items = fields
+    if factory is not None and factory not in _TYPES:
+        raise ValueError("a defaultdict of what is no built-in type")
+    return collections.defaultdict(factory, _plain_dict(items))
+
+
+def _plain_dict(value: Any) -> dict[Any, Any]:
+    if type(value) is not dict:
+        raise ValueError("what should be a dict is none")
+    return value
+
+
+def _read_clock(make: Callable[..., Any]) -> Callable[[list[Any]], Any]:
+    def reader(fields: list[Any]) -> Any:
+        *moment, fold, zone = fields
+        return make(*moment, tzinfo=zone, fold=fold)
+
+    return reader
+
+
+def _read_type(name: str) -> type:
+    return _NAMED[name]
+
+
+_READERS: dict[str, tuple[type, Callable[[Any], Any]]] = {
+    "t": (list, tuple),
+    "S": (list, lambda items: set(_distinct(items))),
+    "F": (list, lambda items: frozenset(_distinct(items))),
+    "d": (list, _read_dict),
+    "x": (str, _read_int),
+    "f": (str, _read_float),
+    "s": (str, lambda text: bytes.fromhex(text).decode("utf-8", "surrogatepass")),
+    "b": (str, bytes.fromhex),
+    "B": (str, bytearray.fromhex),
+    "c": (list, lambda fields: complex(*fields)),
+    "r": (list, lambda fields: range(*fields)),
+    "E": (int, lambda inner: ...),
+    "T": (str, _read_type),
+    "Counter": (dict, lambda items: collections.Counter(_plain_dict(items))),
+    "OrderedDict": (dict, lambda items: collections.OrderedDict(_plain_dict(items))),
+    "defaultdict": (list, _read_defaultdict),
+    "deque": (list, lambda fields: collections.deque(*fields)),
+    "Fraction": (list, lambda fields: fractions.Fraction(*fields)),
+    "Decimal": (str, decimal.Decimal),
+    "date": (list, lambda fields: datetime.date(*fields)),
+    "time": (list, _read_clock(datetime.time)),
+    "datetime": (list, _read_clock(datetime.datetime)),
+    "timedelta": (list, lambda fields: datetime.timedelta(*fields)),
+    "timezone": (list, lambda fields: datetime.timezone(*fields)),
+}

@@ -4,7 +4,7 @@ The subtrees of a program are its root and every node that has children. Two are
 tree-sitter writes the same S-expression for them: named nodes and their fields, so neither
 operators nor spelling nor literals count (D5, a limit of the metric). The S-expression of a
 subtree contains those of all subtrees below, which makes all of them together quadratic in
-depth; here each is a digest of its label and the digests below it.
+depth; here each is a digest of its kind and of what is below it.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ def subtrees(nodes: list[Node]) -> Counter[bytes]:
             # An operator of two words ("not in"): a subtree that its parent does not show.
             shown[id(node)] = below
             if below or node.children:
-                found[_digest(b"anonymous " + node.label.encode(), below)] += 1
+                found[_digest(b"anonymous " + node.kind.encode(), below)] += 1
             continue
         if node.children or index == 0:
-            shape = _digest(node.label.encode(), below)
+            shape = _digest(node.shape.encode() or node.kind.encode(), below)
             found[shape] += 1
         else:
-            shape = b"(" + node.label.encode() + b")"
+            shape = b"(" + node.kind.encode() + b")"
         shown[id(node)] = shape if node.field is None else node.field.encode() + b":" + shape
     return found
 
 
-def _digest(label: bytes, below: bytes) -> bytes:
-    return hashlib.blake2b(label + b"\0" + below, digest_size=12).digest()
+def _digest(kind: bytes, below: bytes) -> bytes:
+    return hashlib.blake2b(kind + b"\0" + below, digest_size=12).digest()

@@ -27,19 +27,20 @@ _OWNERS = frozenset({"function_definition", "class_definition"})
 class Node:
     """One node of the tree.
 
-    `label` is what tree-sitter's S-expression shows for it. `token` numbers the tokens of the
+    `token` numbers the tokens of the
     program in reading order (-1: the node is no token); a string literal is one token, whatever
-    it holds. `variable` marks tokens that are no keyword, operator or bracket.
+    it holds. `variable` marks tokens that are no keyword, operator or bracket. `shape` is
+    tree-sitter's own S-expression, kept for broken code only, where it shows what no child does.
     """
 
     kind: str
-    label: str
     named: bool
     field: str | None
     children: list[Node] = dataclasses.field(default_factory=list)
     text: str = ""
     token: int = -1
     variable: bool = False
+    shape: str = ""
 
     def child(self, field: str) -> Node:
         """The first child in a field of the grammar.
@@ -83,7 +84,7 @@ def read(source: str, *, strip: bool = True, numbering: Numbering = as_token) ->
 
     Args:
         source: Python source, which may be broken.
-        strip: drop comments and docstrings.
+        strip: drop comments and docstrings; otherwise keep the shapes of broken code.
         numbering: makes the tokens.
     """
     nodes: list[Node] = []
@@ -99,7 +100,9 @@ def read(source: str, *, strip: bool = True, numbering: Numbering = as_token) ->
             down = False
         else:
             children = raw.child_count
-            node = _copy(raw, kind, cursor.field_name)
+            node = Node(kind, raw.is_named, cursor.field_name)
+            if not strip and raw.has_error:
+                node.shape = str(raw)
             nodes.append(node)
             in_string = False
             if above is not None:
@@ -123,14 +126,6 @@ def read(source: str, *, strip: bool = True, numbering: Numbering = as_token) ->
 def token_texts(nodes: list[Node]) -> list[str]:
     """The texts of a program's tokens, in reading order."""
     return [node.text for node in nodes if node.token >= 0]
-
-
-def _copy(raw: tree_sitter.Node, kind: str, field: str | None) -> Node:
-    named = raw.is_named
-    # tree-sitter shows a missing token, and characters that it could not place, in its own way.
-    if raw.is_missing or (kind == "ERROR" and raw.child_count == 0):
-        return Node(kind, str(raw)[1:-1], True, field)
-    return Node(kind, kind, named, field)
 
 
 def _is_dropped(raw: tree_sitter.Node, kind: str, above: _Level | None) -> bool:

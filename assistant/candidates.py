@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from assistant.checks.agreement import Behaviour, Group, Questions
     from assistant.client import ModelInfo
 
-MOST = 64
 ORDER = (
     *(Outcome.PASS, Outcome.PARSED, Outcome.NOT_CHECKED, Outcome.SANDBOX_UNAVAILABLE),
     *(Outcome.WRONG, Outcome.ERROR, Outcome.TIMEOUT, Outcome.MEMORY, Outcome.OUTPUT_LIMIT),
@@ -222,7 +221,7 @@ class Several:
                 result = parsed[member].result
                 assert result is not None
                 parsed[member].result = replace(result, layer=layer)
-        return _agreement(groups[0], len(self.attempts), len(questions.inputs))
+        return _agreement(groups, len(self.attempts), len(questions.inputs))
 
     def terminal(self) -> Done | Failed:
         """The last event, once everything has ended without an error."""
@@ -262,11 +261,14 @@ async def _behaviours(sources: list[str], questions: Questions) -> list[Behaviou
     return [known[source] for source in sources]
 
 
-def _agreement(best: Group, candidates: int, inputs: int) -> str:
+def _agreement(groups: list[Group], candidates: int, inputs: int) -> str:
+    best, *others = groups
     on = f"on {inputs} input{'s' * (inputs != 1)}"
     if not best.says_something:
         return f"no candidate gives a value {on}"
-    if len(best.members) == 1:
+    size = len(best.members)
+    if size == 1:
         return f"no two of {candidates} candidates behave alike {on}"
-    alike = f"{len(best.members)} of {candidates} candidates behave alike {on}"
-    return f"{alike} (agreement is no pass)"
+    rivals = sum(len(one.members) == size and one.says_something for one in others)
+    tie = f", as many as in {rivals} other group{'s' * (rivals != 1)}" if rivals else ""
+    return f"{size} of {candidates} candidates behave alike {on}{tie} (agreement is no pass)"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
-from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,11 +23,13 @@ exit codes: 0 code produced and no check failed, 3 code produced and a check fai
 examples:
   assistant ask 'a function `median(values)` that returns the median' > median.py
   assistant ask --tests test_median.py 'a function `median(values)` ...'
+  assistant ask --candidates 5 'a function `median(values)`; median([3, 1, 2]) == 2'
   echo 'reverse the words of a text' | assistant ask - --json
 """
 
 # A request is prose and perhaps some code; whatever is larger is a file by mistake.
 _MAX_REQUEST_BYTES = 4 << 20
+_MOST_CANDIDATES = 64
 # A large model takes longer than this to load, and then the user should know why.
 _PATIENCE_SECONDS = 3.0
 
@@ -58,8 +58,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--tests",
         type=Path,
         metavar="FILE",
-        help="run the code against FILE: plain asserts or test_* functions. The code runs with "
-        "limits on time and memory in an empty folder, but not in a sandbox",
+        help="run the code against FILE: plain asserts, test_* functions or pytest tests, in a "
+        "sandbox of their own. Without it the examples in the request are run",
+    )
+    parser.add_argument(
+        "--candidates",
+        type=int,
+        default=1,
+        metavar="N",
+        help="sample up to N answers (1 to 64), check each, and give the first that passes or "
+        "the best",
     )
     parser.add_argument("--no-verify", action="store_true", help="check nothing")
     parser.add_argument(
@@ -69,6 +77,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Answer the request of the command line."""
+    import asyncio
+
     from assistant.cli.showing import JsonLines, People
 
     showing: Showing = JsonLines() if args.json else People(stream=args.stream)
@@ -90,6 +100,16 @@ def _check_usage(args: argparse.Namespace) -> None:
             "--json and --stream exclude each other.",
             hint="--json streams already: every piece of code is an event when it comes.",
         )
+    if not 1 <= args.candidates <= _MOST_CANDIDATES:
+        raise UsageProblem(
+            f"--candidates must be from 1 to {_MOST_CANDIDATES}, not {args.candidates}."
+        )
+    if args.candidates > 1 and (args.stream or args.no_verify):
+        other = "--stream" if args.stream else "--no-verify"
+        raise UsageProblem(
+            f"--candidates and {other} exclude each other: the best is known after the checks.",
+            hint=f"Drop {other}, or ask for one candidate.",
+        )
     if args.tests is not None and args.no_verify:
         raise UsageProblem("--tests and --no-verify exclude each other.", hint="Drop one of them.")
     if args.max_tokens is not None and args.max_tokens < 1:
@@ -107,6 +127,7 @@ def _prepare(args: argparse.Namespace) -> tuple[Task, AnswerOptions, Resolved]:
     resolved = config.load({"model": args.model, "ask.max_tokens": args.max_tokens})
     options = AnswerOptions(
         max_tokens=resolved.settings.ask.max_tokens,
+        candidates=args.candidates,
         verify=not args.no_verify,
         tests=read_tests(args.tests) if args.tests is not None else None,
     )
@@ -148,6 +169,9 @@ def _from_stdin() -> str:
 
 
 async def _answer(task: Task, options: AnswerOptions, resolved: Resolved, showing: Showing) -> int:
+    import asyncio
+    from contextlib import aclosing
+
     from assistant.answer import answer
     from assistant.connecting import open_connection
 

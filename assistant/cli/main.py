@@ -8,11 +8,9 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
-import logging
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import NoReturn
@@ -21,7 +19,9 @@ from assistant import __version__
 from assistant.cli import terminal
 from assistant.errors import AssistantError, UsageProblem
 
-COMMANDS = ("ask", "tui", "serve", "status", "stop", "models", "lsp", "train", "doctor")
+COMMANDS = ("ask", "verify", "tui", "serve", "status", "stop", "models", "lsp", "train", "doctor")
+# What logs nothing is spared the import of `logging`, a tenth of its time.
+_SILENT = ("verify",)
 INTERRUPTED = 130
 # What writing to standard output fails with, a closed pipe aside.
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
@@ -43,8 +43,8 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "?", "!")) else text + "."
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser of the whole command line, or of some commands: building one takes its import."""
     parser = _Parser(
         prog="assistant",
         description="Code with its reasoning, from a model on this machine, checked first.",
@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"assistant {__version__}")
     parser.add_argument("--debug", action="store_true", help="show tracebacks and debug messages")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    for name in COMMANDS:
+    for name in names:
         module = importlib.import_module(f"assistant.cli.{name}")
         _add(module, subparsers)
     return parser
@@ -84,8 +84,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     # What the parser has not read yet decides, too: an error may come from the parser itself.
     debug = "--debug" in arguments
     try:
-        _start_logging(debug)
-        return _dispatch(arguments)
+        needed = _needed(arguments)
+        if debug or needed != _SILENT:
+            _start_logging(debug)
+        return _dispatch(arguments, needed)
     except AssistantError as error:
         print_error(error, debug=debug)
         return error.exit_code
@@ -114,6 +116,8 @@ def _drop_output() -> None:
 
 
 def _start_logging(debug: bool) -> None:
+    import logging
+
     if debug:
         logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
     else:
@@ -121,9 +125,9 @@ def _start_logging(debug: bool) -> None:
         logging.getLogger().addHandler(logging.NullHandler())
 
 
-def _dispatch(arguments: list[str]) -> int:
+def _dispatch(arguments: list[str], needed: Sequence[str]) -> int:
     try:
-        parser = build_parser()
+        parser = build_parser(needed)
         args = parser.parse_args(arguments)
         run: Callable[[argparse.Namespace], int]
         if args.command is not None:
@@ -141,6 +145,16 @@ def _dispatch(arguments: list[str]) -> int:
         return leaving.code if isinstance(leaving.code, int) else 0
 
 
+def _needed(arguments: list[str]) -> tuple[str, ...]:
+    """The command that is asked for, or all of them where the help or an error lists them."""
+    for position, argument in enumerate(arguments):
+        if argument in COMMANDS and set(arguments[:position]) <= {"--debug"}:
+            return (argument,)
+        if not argument.startswith("-"):
+            break
+    return COMMANDS
+
+
 def _nothing(args: argparse.Namespace) -> int:
     return 0
 
@@ -148,6 +162,8 @@ def _nothing(args: argparse.Namespace) -> int:
 def print_error(error: AssistantError, *, debug: bool = False) -> None:
     """Say on stderr what went wrong and what to do; the traceback only with --debug."""
     if debug:
+        import traceback
+
         traceback.print_exception(error, file=sys.stderr)
         return
     terminal.say(f"{terminal.bold('Error:')} {error.message}")

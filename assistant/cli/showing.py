@@ -90,6 +90,9 @@ class People(_Outcome):
         self.stream = stream
         self.code: dict[int, list[str]] = {}
         self.section: Section | None = None
+        self.attempts: dict[int, int] = {}
+        """When there are several: which attempt, from 1, a candidate belongs to."""
+        self._attempt = 0
         self.status = terminal.StatusLine()
         self._line_open = False
 
@@ -105,9 +108,11 @@ class People(_Outcome):
     def event(self, event: Event | PromptProgress) -> None:
         """Show the event where it belongs."""
         self.note(event)
+        if self._attempt and isinstance(event, Reasoning | Code):
+            self.attempts[event.candidate] = self._attempt
         match event:
-            case PromptProgress(total=total, cached=cached, processed=processed):
-                self.status.show(f"reading the prompt: {max(cached, processed)} of {total} tokens")
+            case PromptProgress():
+                self._progress(event)
             case Reasoning(section=section, text=text):
                 self._reasoning(section, text)
             case Code():
@@ -123,6 +128,15 @@ class People(_Outcome):
     def failed(self, reason: str) -> None:
         """`main` prints it; here only the unfinished line ends."""
         self._end_line()
+
+    def _progress(self, event: PromptProgress) -> None:
+        if not event.total:  # one of several candidates begins
+            self._end_line()
+            self.section, self._attempt = None, event.attempt
+            terminal.say(terminal.bold(f"Candidate {event.attempt} of {event.of}"))
+            return
+        read = max(event.cached, event.processed)
+        self.status.show(f"reading the prompt: {read} of {event.total} tokens")
 
     def _reasoning(self, section: Section, text: str) -> None:
         self.status.clear()
@@ -149,9 +163,8 @@ class People(_Outcome):
 
     def _verdict(self, event: Verdict) -> None:
         self._end_line()
-        layer = "" if event.layer == "none" else f" ({event.layer})"
-        detail = f": {event.detail}" if event.detail else ""
-        terminal.say(terminal.visible(f"verdict: {event.outcome.value}{layer}{detail}"))
+        line = terminal.verdict_line(event.outcome.value, event.layer, event.detail)
+        terminal.say(terminal.visible(f"verdict{self._whose(event.candidate)}: {line}"))
 
     def _done(self, event: Done) -> None:
         self._end_line()
@@ -167,6 +180,10 @@ class People(_Outcome):
             _print(code)
         if not code.endswith("\n"):
             _print("\n")
+
+    def _whose(self, candidate: int) -> str:
+        attempt = self.attempts.get(candidate)
+        return f" on candidate {attempt}" if attempt else ""
 
     def _end_line(self) -> None:
         self.status.clear()

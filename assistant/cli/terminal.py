@@ -66,6 +66,13 @@ def visible(text: str) -> str:
     return _CONTROL.sub("�", text)
 
 
+def verdict_line(outcome: str, layer: str, detail: str) -> str:
+    """A verdict on one line; the layer is left out where nothing ran."""
+    where = "" if layer == "none" else f" ({layer})"
+    said = f": {detail}" if detail else ""
+    return f"{outcome}{where}{said}"
+
+
 class StatusLine:
     """One line on stderr that replaces itself; nothing at all where stderr is no terminal."""
 

@@ -47,7 +47,7 @@ def test_help_lists_every_command_and_every_command_has_help(capsys: pytest.Capt
 def test_every_command_has_something_to_run():
     parser = build_parser()
     for name in COMMANDS:
-        arguments = {"models": ["list"], "train": ["--list"]}.get(name, [])
+        arguments = {"models": ["list"], "train": ["--list"], "verify": ["x.py"]}.get(name, [])
         assert callable(parser.parse_args([name, *arguments]).run)
 
 
@@ -60,6 +60,11 @@ def test_every_command_has_something_to_run():
         (["ask", "--max-tokens", "0", "x"], "--max-tokens must be 1 or more"),
         (["ask", "--json", "--stream", "x"], "--json and --stream exclude each other"),
         (["ask", "--tests", "t.py", "--no-verify", "x"], "exclude each other"),
+        (["ask", "--candidates", "0", "x"], "--candidates must be from 1 to 64, not 0"),
+        (["ask", "--candidates", "65", "x"], "--candidates must be from 1 to 64, not 65"),
+        (["ask", "--candidates", "2", "--stream", "x"], "--candidates and --stream exclude"),
+        (["ask", "--candidates", "2", "--no-verify", "x"], "--candidates and --no-verify exclude"),
+        (["verify"], "FILE[::FUNCTION]"),
         (["ask", "--tests", "/nowhere/t.py", "x"], "/nowhere/t.py can not be read"),
         (["ask", "--js", "x"], "Unrecognized arguments: --js."),
         (["models"], "ACTION"),

@@ -1,0 +1,165 @@
+"""`assistant verify`: run the checks on a file in the sandbox, and print the verdict."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from assistant.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from assistant.checks.result import CheckResult
+    from assistant.cli.sourcefile import SourceFile
+
+NOT_PASSED = 3
+NO_SANDBOX = 4
+
+_EPILOG = """\
+exit codes: 0 pass, 3 not passed, 4 no sandbox works on this machine, 1 error, 2 wrong usage,
+130 interrupted.
+
+examples:
+  assistant verify median.py                     the doctests in it
+  assistant verify stats.py::median              those of one function
+  assistant verify median.py --tests test_median.py
+  assistant verify app/cart.py --tests tests/test_cart.py --project .
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser(
+        "verify",
+        help="check a file in the sandbox: it parses, its names resolve, its tests hold",
+        description="Check Python code in the sandbox and print the verdict: it parses, its names "
+        "resolve, and its tests or doctests hold.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "file",
+        metavar="FILE[::FUNCTION]",
+        help="the code, - for stdin; with a FUNCTION its doctests only",
+    )
+    parser.add_argument(
+        "--tests",
+        metavar="FILE",
+        help="run FILE against it in place of the doctests: plain asserts, test_* functions or "
+        "pytest tests. The code is importable by its own name",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help='print {"verdict", "layer", "detail"} as JSON'
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check the file and print the verdict."""
+    result = _result(args)
+    if args.json:
+        import json
+
+        body = {"verdict": result.outcome.value, "layer": result.layer, "detail": result.detail}
+        print(json.dumps(body))
+    else:
+        from assistant.cli.terminal import verdict_line, visible
+
+        print(visible(verdict_line(result.outcome.value, result.layer, result.detail)))
+    return exit_code(result)
+
+
+def _result(args: argparse.Namespace) -> CheckResult:
+    from assistant.checks.result import NOTHING_RAN, CheckResult
+    from assistant.cli.sourcefile import read_source
+    from assistant.events import Outcome
+
+    path, function = _split(args.file)
+    source = read_source(path)
+    if source.problem:
+        return CheckResult(Outcome.ERROR, NOTHING_RAN, source.problem)
+    if function is not None and source.language == "python":
+        _check_function(source, path, function)
+    return _checked(source, function, args)
+
+
+def _split(given: str) -> tuple[str, str | None]:
+    """The path and the function; a file whose own name holds "::" is found, too."""
+    path, mark, function = given.rpartition("::")
+    if not mark or not path or os.path.exists(given):  # noqa: PTH110 (pathlib costs its import)
+        return given, None
+    if not function:
+        raise UsageProblem(f"{given} names no function.", hint="Write FILE::FUNCTION.")
+    return path, function
+
+
+def _check_function(source: SourceFile, path: str, function: str) -> None:
+    """Refuse a name that the file does not define; a file that does not parse is judged as such.
+
+    Raises:
+        UsageProblem: there is no such function.
+    """
+    from assistant.checks.parsing import parse_error
+
+    if parse_error(source.text) is not None:
+        return
+    defined = _definitions(source.text)
+    if function in defined:
+        return
+    import difflib
+
+    near = difflib.get_close_matches(function, defined, n=3)
+    if near:
+        hint = f"Did you mean {' or '.join(f'{path}::{name}' for name in near)}?"
+    elif defined:
+        more = ", ..." if len(defined) > 8 else ""
+        hint = f"It defines {', '.join(defined[:8])}{more}."
+    else:
+        hint = "It defines no function."
+    raise UsageProblem(f"{path} has no function {function}.", hint=hint)
+
+
+def _definitions(text: str) -> list[str]:
+    """The dotted names of all functions and classes at module level and in classes."""
+    import ast
+
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    found: list[str] = []
+    pending: list[tuple[str, ast.stmt]] = [("", node) for node in ast.parse(text).body]
+    while pending:
+        prefix, node = pending.pop(0)
+        if isinstance(node, kinds):
+            found.append(prefix + node.name)
+            if isinstance(node, ast.ClassDef):
+                pending += [(f"{prefix}{node.name}.", inner) for inner in node.body]
+    return found
+
+
+def _checked(source: SourceFile, function: str | None, args: argparse.Namespace) -> CheckResult:
+    from dataclasses import replace
+
+    from assistant.checks import check, read_tests
+    from assistant.events import Outcome
+
+    tests = read_tests(_path(args.tests)) if args.tests is not None else None
+    result = check(source.text, language=source.language, tests=tests)
+    if result.outcome is Outcome.PARSED:
+        detail = "it parses and its names resolve; it holds no doctests that could be run"
+        return replace(result, detail=f"{detail} (give tests with --tests FILE)")
+    return result
+
+
+def _path(text: str) -> Path:
+    from pathlib import Path
+
+    return Path(text)
+
+
+def exit_code(result: CheckResult) -> int:
+    """What the contract says of a verdict."""
+    from assistant.events import Outcome
+
+    codes = {Outcome.PASS: 0, Outcome.SANDBOX_UNAVAILABLE: NO_SANDBOX}
+    return codes.get(result.outcome, NOT_PASSED)

@@ -1,0 +1,145 @@
+"""The verdict on one sample; what runs in a worker process.
+
+Plus tasks are judged by calls: one at a time, each with its own limit, until an input is not
+passed. The asserts of the other tasks run in a sandbox of their own (`assistant.checks.apart`).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.benchmarks.records import FAIL, PASS, Record
+from assistant.benchmarks.rules import Rule, right
+from assistant.benchmarks.truth import Expected, Truth, program_of
+from assistant.events import Outcome
+
+if TYPE_CHECKING:
+    from assistant.checks.program import Program
+
+TASK_S = 60.0
+"""Processor time of one program, all inputs together."""
+CALL_S = 1.0
+"""Processor time of one call, at least."""
+FACTOR = 4.0
+"""Of the reference solution's time, where that is more."""
+OUTPUT_KB = 8192
+"""Benchmark answers print as they like; the published evaluators throw it away."""
+TESTS_S = 10.0
+"""Processor time of a program with its asserts."""
+_BACKSTOP = 5.0
+"""The wall clock may show this many times the processor time; it stops what sleeps."""
+_MESSAGE_BYTES = 64 << 10
+"""An output may be this much longer than four times the expected one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One sample and what it is judged by."""
+
+    task: str
+    sample: int
+    program: str
+    truth: Path | None = None
+    """The ground truth of a plus task."""
+    tests: str = ""
+    """The asserts of any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotJudged:
+    """There is no verdict, and it is not the program's fault."""
+
+    task: str
+    sample: int
+    reason: str
+
+
+def judge(work: Work, stop: threading.Event | None = None) -> Record | NotJudged:
+    """The verdict on one sample."""
+    try:
+        if work.truth is None:
+            return _by_tests(work, stop)
+        with Truth(work.truth) as truth:
+            return _by_calls(work, truth, stop)
+    except (OSError, ValueError, MemoryError) as error:
+        # Ours, not the program's: no descriptors, no memory, a broken file.
+        return NotJudged(work.task, work.sample, f"{type(error).__name__}: {error}")
+
+
+def _by_calls(
+    work: Work, truth: Truth, stop: threading.Event | None
+) -> Record | NotJudged:
+    from assistant.checks.program import Program, Stopped
+    from assistant.sandbox import Limits
+
+    limits = Limits(
+        cpu_s=TASK_S, wall_s=_BACKSTOP * TASK_S, memory_mb=truth.memory_mb, output_kb=OUTPUT_KB
+    )
+    source, function = program_of(work.program, truth.entry_point, truth.rule)
+    passed, layer = -1, "none"
+    try:
+        with Program(source, limits, stop=stop) as program:
+            layer = program.layer.value
+            program.load(cpu_s=CALL_S + FACTOR, wall_s=_BACKSTOP * (CALL_S + FACTOR))
+            passed = 0
+            for expected in truth:
+                if not _call(program, function, expected, truth):
+                    return _failed(work, truth, layer, passed, Outcome.WRONG.value, "")
+                passed += 1
+    except Stopped as stopped:
+        if stopped.outcome in (Outcome.SANDBOX_UNAVAILABLE, Outcome.NOT_CHECKED):
+            return NotJudged(work.task, work.sample, stopped.detail)
+        return _failed(work, truth, layer, passed, stopped.outcome.value, stopped.kind)
+    return Record(work.task, work.sample, PASS, PASS, Outcome.PASS.value, "", "", layer)
+
+
+def _call(program: Program, function: str, expected: Expected, truth: Truth) -> bool:
+    """Whether the output for one input is right."""
+    from assistant.checks import values
+
+    seconds = max(CALL_S, FACTOR * expected.seconds)
+    output = program.call_encoded(
+        function,
+        expected.packed,
+        cpu_s=seconds,
+        wall_s=_BACKSTOP * seconds,
+        max_bytes=4 * len(expected.output) + _MESSAGE_BYTES,
+    )
+    if output == expected.output:
+        return True
+    return _decoded_right(values.decode, output, expected, truth)
+
+
+def _decoded_right(decode, output: bytes, expected: Expected, truth: Truth) -> bool:
+    import marshal
+
+    try:
+        got = decode(output)
+    except (ValueError, TypeError, RecursionError):
+        return False
+    arguments = marshal.loads(expected.packed)
+    if len(arguments) == 3:
+        raise ValueError("arguments that only tagged text can hold")
+    return right(truth.rule, got, decode(expected.output), list(arguments[0]), truth.atol)
+
+
+def _failed(
+    work: Work, truth: Truth, layer: str, passed: int, outcome: str, kind: str
+) -> Record:
+    """The record of a program that passed the first `passed` inputs; -1: it did not load."""
+    base = PASS if passed >= truth.base else FAIL
+    if passed < 0:
+        where = "load"
+    elif base == FAIL:
+        where = f"base {passed}"
+    else:
+        where = f"plus {passed - truth.base}"
+    return Record(work.task, work.sample, base, FAIL, outcome, kind, where, layer)
+
+
+def _by_tests(work: Work, stop: threading.Event | None) -> Record | NotJudged:
+    from assistant.checks import apart
+    raise NotImplementedError

@@ -34,13 +34,20 @@ class Stopped(Exception):
         detail: one sentence for a person.
         kind: the type of what was raised, for the outcome `error`.
         raised: all that is known of what was raised.
+        exited: whether the process has ended of its own accord, with any status.
     """
 
     def __init__(
-        self, outcome: Outcome, detail: str, kind: str = "", raised: Raised | None = None
+        self,
+        outcome: Outcome,
+        detail: str,
+        kind: str = "",
+        raised: Raised | None = None,
+        exited: bool = False,
     ) -> None:
         super().__init__(detail)
         self.outcome, self.detail, self.kind, self.raised = outcome, detail, kind, raised
+        self.exited = exited
 
 
 class Raised:
@@ -127,11 +134,6 @@ class Program:
         """End the process; returns when nothing of it is left."""
         self._box.__exit__(None, None, None)
 
-    @property
-    def printed(self) -> bytes:
-        """What it has written to standard output so far."""
-        return self._box.stdout
-
     def load(self, *, cpu_s: float | None = None, wall_s: float | None = None) -> None:
         """Run the module.
 
@@ -139,6 +141,26 @@ class Program:
             Stopped: it did not run to its end.
         """
         self.ask("load", self.source, cpu_s=cpu_s, wall_s=wall_s)
+
+    def run(self) -> bytes:
+        """Run it as the main program to its end; what it printed.
+
+        Leaving by `sys.exit` or `os._exit` is an end like any other, whatever the status.
+
+        Raises:
+            Stopped: an exception was not caught, a signal ended it, or a limit was overstepped.
+        """
+        try:
+            self.ask("main", self.source)
+        except Stopped as stopped:
+            if not stopped.exited:
+                raise
+        else:
+            raise _violation("the end of a program that has not ended")
+        try:
+            return self._box.stdout
+        except Ended as ended:
+            raise outcome_of(ended) from ended
 
     def call(
         self,
@@ -292,8 +314,8 @@ def outcome_of(ended: Ended) -> Stopped:
         return Stopped(Outcome.CRASH, "the process closed its channel before the last answer")
     if status == -signal.SIGXCPU:
         return Stopped(Outcome.TIMEOUT, ended.detail)
-    if status < 0:
-        known = -status in signal.valid_signals()
-        name = signal.Signals(-status).name if known else f"signal {-status}"
-        return Stopped(Outcome.CRASH, f"the process died of {name}")
-    return Stopped(Outcome.CRASH, f"the process ended with status {status} before the last answer")
+    if -status in signal.valid_signals():
+        name = signal.strsignal(-status) or ""
+        return Stopped(Outcome.CRASH, f"the process died of signal {-status} ({name})")
+    detail = f"the process ended with status {status} before the last answer"
+    return Stopped(Outcome.CRASH, detail, exited=True)

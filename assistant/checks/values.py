@@ -38,7 +38,7 @@ from typing import Any
 
 MAX_DEPTH = 100
 """Levels of nesting; the stack of the reader is finite."""
-MAX_INT_BITS = 1 << 20
+MAX_INT_BITS = 1 << 22
 
 _SMALL = 1 << 63
 _TYPES: dict[type, str] = {
@@ -235,6 +235,8 @@ def read(tree: Any, handle: Callable[[str, Any], Any] | None = None, depth: int 
         raise ValueError(f"a value that is nested deeper than {MAX_DEPTH} levels")
     if kind is list:
         return [read(item, handle, depth + 1) for item in tree]
+    tag: str
+    inner: Any
     ((tag, inner),) = tree.items()
     if (reader := _READERS.get(tag)) is None:
         if handle is None:

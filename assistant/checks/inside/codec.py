@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: ANN, D
+# ruff: noqa: ANN001, ANN201, ANN202, B905
 """Values as tagged JSON text, inside: the rules of `assistant.checks.values`, written again.
 
 It is sent to the sandboxed process and executed there in the namespace of the program that uses
@@ -15,7 +15,7 @@ import sys
 __builtins__ = dict(vars(builtins))
 
 MAX_DEPTH = 100
-MAX_INT_BITS = 1 << 20
+MAX_INT_BITS = 1 << 22
 
 _quote = _json.encode_basestring_ascii
 _modules = sys.modules

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: ANN, D, F821 -- its other names come with the codec's frame
+# ruff: noqa: ANN001, ANN201, ANN202, ANN204, F821
 """The program around an answer, inside the sandbox: one question at a time, one answer each.
 
 It is executed with `receive` and `send` in its globals. The first frame is the compiled
@@ -19,6 +19,14 @@ _ANSWER = "<answer>"
 _FUTURES = 0x1000000  # the flag of `from __future__ import annotations`
 _RESERVE = [bytearray(4 << 20)]
 _TEXT = 4000
+
+
+def _exit(code=None):
+    raise SystemExit(code)
+
+
+# What `site` adds, which is not imported here.
+builtins.exit = builtins.quit = _exit
 
 
 class _Worker:
@@ -52,6 +60,16 @@ class _Worker:
         if type(result) is types.CoroutineType:
             result = _awaited(result)
         return result
+
+    def main(self, source):
+        """Run it as the program itself; what follows it is the interpreter's own end."""
+        module = _modules["__main__"] = types.ModuleType("__main__")
+        module.__builtins__ = builtins
+        try:
+            exec(_compiled(source, _ANSWER, "exec", 0), module.__dict__)
+        except SystemExit as end:  # its status is of no interest, and could look like a signal's
+            if end.code is not None and type(end.code) is not int:
+                print(end.code, file=sys.stderr)
 
     def example(self, group, source):
         if group != self.group:
@@ -125,14 +143,24 @@ def _raised(error):
 
 
 def _serve(receive, send):
-    worker = _Worker(loads(receive()))
-    operations = {"load": worker.load, "call": worker.call, "example": worker.example}
+    name = loads(receive())
+    sys.argv[:] = [name + ".py"]
+    worker = _Worker(name)
+    operations = {
+        "load": worker.load,
+        "call": worker.call,
+        "main": worker.main,
+        "example": worker.example,
+    }
     # The answer has as many frames as in a program of its own.
     sys.setrecursionlimit(1000 + 4)
     while True:
         question, operation, *operands = loads(receive())
         try:
-            text = '"value": ' + encode(operations[operation](*operands))
+            value = operations[operation](*operands)
+            if operation == "main":
+                return  # to the end of the interpreter, which waits for threads and flushes
+            text = '"value": ' + encode(value)
         except BaseException as error:
             text = '"raised": ' + _raised(error)
         send(f'{{"id": "{question}", {text}}}'.encode("ascii"))

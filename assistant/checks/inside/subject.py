@@ -1,0 +1,73 @@
+# mypy: ignore-errors
+# ruff: noqa: ANN001, ANN201, ANN202, B905, F821
+"""The role of the process that holds the answer: load it, then serve questions about it.
+
+It runs in the namespace of `peer`. Everything here belongs to the code that is checked: it can
+read and patch all of it, and so lie about its own values, and about nothing else.
+"""
+
+SIDE = 1
+_MISSING = object()
+_wanted, _seen, _scope = [], [], {}
+
+
+def run():
+    """Serve questions until the parent has heard enough."""
+    while True:
+        serve(parse(receive()))
+
+
+def _load(source, name, wanted):
+    """Run the answer as a module and return those of its names that the tests use."""
+    module = type(sys)(name)
+    sys.modules[name] = module
+    sys.argv = [name]
+    global _scope
+    _scope = vars(module)
+    exec(compile(source, "<answer>", "exec", dont_inherit=True), _scope)
+    _wanted[:] = wanted
+    _seen[:] = [_scope.get(each, _MISSING) for each in wanted]
+    return [(each, _scope[each]) for each in wanted if each in _scope], module
+
+
+def other_changes():
+    """Names of the answer that mean another object now."""
+    now = [_scope.get(each, _MISSING) for each in _wanted]
+    if all(map(is_, now, _seen)):
+        return []
+    pairs = [
+        (each, value)
+        for each, value, before in zip(_wanted, now, _seen)
+        if value is not before and value is not _MISSING
+    ]
+    _seen[:] = now
+    return [f"[-1, {pack(pairs)}]"]
+
+
+_PLAIN_BASES = (int, float, str, bytes, tuple, list, dict, set, frozenset)
+
+
+def _plain(value):
+    """The value of an instance of a subclass of a data type that kept the type's equality."""
+    kind = type(value)
+    for base in _PLAIN_BASES:
+        if issubclass(kind, base) and kind.__eq__ is base.__eq__:
+            return (
+                base.__getnewargs__(value)[0] if base in (int, float, str, bytes) else base(value)
+            )
+    raise TypeError(f"{kind.__name__} is no plain data")
+
+
+OPERATIONS["load"] = _load
+OPERATIONS["plain"] = _plain
+
+
+def special_import(tag, inner):
+    """A function, class or module of the standard library that the tests gave by its name."""
+    if tag != "R":
+        raise ValueError(f"an unknown tag {tag}")
+    module, name = inner
+    found = __import__(module, fromlist=["_"])
+    for part in name.split(".") if name else ():
+        found = getattr(found, part)
+    return found

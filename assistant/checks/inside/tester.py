@@ -1,0 +1,231 @@
+# mypy: ignore-errors
+# ruff: noqa: ANN001, ANN003, ANN201, ANN202, F821
+"""The role of the process that holds the tests: run them, and report what was reached.
+
+It runs in the namespace of `peer`. Nothing of the answer is executed here; what comes from it is
+plain data, checked by the parent, or a stand-in. So what this process reports is true.
+"""
+
+SIDE = 0
+_setup = {}
+_scope = {}
+_counted = {"asserts": 0, "functions": []}
+_dumps = _json.make_encoder(
+    None, None, _json.encode_basestring_ascii, None, ": ", ", ", False, False, True
+)
+
+
+def run():
+    """Run the tests against the answer that the parent says is loaded."""
+    _setup.update(marshal.loads(receive()))
+    frame = parse(receive())
+    try:
+        take(frame)
+        names, module = unpack(frame[5][1])
+    except Exception as error:
+        raise fault(error) from None
+    try:
+        _prepare(names, module)
+        _run_tests()
+    except BaseException as error:  # SystemExit and KeyboardInterrupt are findings, too
+        _finish(end="raised", **_facts(error))
+    _finish(end="finished")
+
+
+def _report(**facts):
+    send(('["!", ' + "".join(_dumps(facts, 0)) + "]").encode("ascii"))
+
+
+def _finish(**facts):
+    _report(**facts, **_counted)
+    while True:  # the parent ends this process
+        receive()
+
+
+def _prepare(names, module):
+    space = type(sys)("tests")
+    sys.modules["tests"] = space
+    _scope.update(names)
+    vars(space).update(names)
+    if _setup["importable"]:
+        sys.modules[_setup["module"]] = module
+    for code in _setup["imports"]:
+        try:
+            exec(marshal.loads(code), vars(space))
+        except Exception:
+            continue  # it was optional to the answer, or only exists there
+    globals()["_space"] = vars(space)
+
+
+def other_change(parts):
+    """The answer gave names of its module new meanings."""
+    for name, value in unpack(parts):
+        if _space.get(name) is _scope.get(name):
+            _space[name] = value
+        _scope[name] = value
+
+
+def _run_tests():
+    _space["__assistant_held__"] = _held
+    _space["__assistant_sides__"] = _sides
+    _space["__assistant_value__"] = _value
+    _report(at="tests")
+    exec(marshal.loads(_setup["code"]), _space)
+    for name in _setup["functions"]:
+        _report(at=name)
+        result = _space[name]()
+        if type(result).__name__ == "coroutine":
+            import asyncio
+
+            asyncio.run(result)
+        _counted["functions"].append(name)
+
+
+def _held():
+    _counted["asserts"] += 1
+
+
+def _sides(left, right, literal):
+    if literal == "left":
+        left, right = right, left
+    words = ("left side: ", ", right side: ") if not literal else ("got ", ", expected ")
+    return words[0] + _short(left) + words[1] + _short(right)
+
+
+def _value(value):
+    return "got " + _short(value)
+
+
+def _short(value, limit=120):
+    try:
+        text = repr(value)
+    except Exception as error:  # the repr of the code's own classes may do anything
+        text = f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
+    return text if len(text) <= limit else text[:limit] + "..."
+
+
+def _facts(error):
+    """What was raised and where: the deepest line of the tests, and that of the answer."""
+    line, trace = 0, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == _setup["name"]:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    about = vars(error)
+    return {
+        "type": type(error).__name__[:100],
+        "message": _shown(error)[:500],
+        "tests_line": line,
+        "answer_line": about.get("__line__", 0),
+        "remote": "__number__" in about,
+        "errno": error.errno if isinstance(error, OSError) else None,
+    }
+
+
+def fault(error):
+    """A message of the answer's process that can not be read ends the tests at once."""
+    _finish(end="fault", message=_shown(error)[:200])
+
+
+def unsupported(what):
+    """The tests do what can not be done across two processes: no verdict on the code."""
+    _finish(end="unsupported", message=what)
+
+
+# What the code may do with objects of the tests that it was given: call what can be called, use
+# special methods, read public attributes. Frames and namespaces would lead to expected values.
+
+_INNER = ("gi_", "cr_", "ag_", "tb_", "f_", "co_")
+
+
+def permit(operation, arguments):
+    """Refuse what would lead the code to what the tests know."""
+    if operation in ("call", "special", "isinstance", "issubclass", "item"):
+        return
+    name = arguments[1] if len(arguments) > 1 else ""
+    if operation in ("set", "del") and name[:1] != "_":
+        return
+    public = name[:1] != "_" and not name.startswith(_INNER)
+    if operation != "get" or not (public or name in ("__name__", "__doc__", "__qualname__")):
+        raise AttributeError(f"{name or operation} of an object of the tests")
+
+
+def special_export(value):
+    """Functions and classes of the standard library go by name; inner parts stay here."""
+    kind = type(value).__name__
+    if kind == "traceback":
+        return "null"
+    if kind in ("frame", "code"):
+        raise TypeError(f"a {kind} can not be given to the code")
+    if kind == "module":
+        return _reference(value.__name__, "", value)
+    module = getattr(value, "__module__", None)
+    if module is None and hasattr(value, "__objclass__"):
+        module = value.__objclass__.__module__
+    name = getattr(value, "__qualname__", None)
+    if type(module) is str and type(name) is str:
+        return _reference(module, name, value)
+    return None
+
+
+def _reference(module, name, value):
+    found = sys.modules.get(module)
+    if module.partition(".")[0] not in sys.stdlib_module_names:
+        found = None
+    try:
+        for part in name.split(".") if name else ():
+            found = getattr(found, part)
+    except AttributeError:
+        found = None
+    if found is value:
+        return f'{{"R": {encode([module, name])}}}'
+    if type(value).__name__ == "module":
+        raise TypeError("a module can not be given to the code")
+    return None
+
+
+# An object that is equal to everything, or nearer than any tolerance, must not hold an assert:
+# the code's process is never asked to compare with, or to calculate with, what the tests know.
+
+_PREDICATES = {"startswith", "endswith", "issubset", "issuperset", "isdisjoint", "count", "index"}
+
+
+def _named(target):
+    return any(one.__name__ in _setup["identifiers"] for one in type(target).__mro__[:-1])
+
+
+def _is_stand_in(value):
+    return type(type(value)) is RemoteClass or type(value) is RemoteClass
+
+
+def check_attribute(target, name):
+    """Refuse to ask an object that stands where a text or a set is expected."""
+    if name in _PREDICATES and not _named(target):
+        raise TypeError(_no_data(target))
+
+
+def check_operand(target, name, arguments):
+    """None when the code may be asked, else the answer in a tuple; an error for data."""
+    data = [value for value in arguments if not _is_stand_in(value)]
+    if not data:
+        return None
+    if name in _COMPARISONS:
+        if data[0] is None and name in ("__eq__", "__ne__"):
+            return (name == "__ne__",)
+        try:
+            plain = ask("plain", target)
+        except TypeError:
+            raise TypeError(_no_data(target)) from None
+        if _is_stand_in(plain):
+            raise TypeError(_no_data(target))
+        return (getattr(plain, name)(data[0]),)
+    if _named(target):
+        return None
+    if name == "__contains__" and type(target).__module__ == "builtins":
+        return (any(value is data[0] or value == data[0] for value in target),)
+    raise TypeError(_no_data(target))
+
+
+def _no_data(target):
+    kind = type(target).__name__
+    return f"the code gave an object of type {kind}, and the tests use it like plain data"

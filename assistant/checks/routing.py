@@ -1,0 +1,190 @@
+"""Two sandboxes and the way between them: one holds the answer, the other the tests.
+
+    tests' process  --question-->  parent  --question, with a random id-->  answer's process
+                    <--  answer --         <--  answer with that id  --
+
+Exactly one of the two has the word at any time, so the parent waits for one frame of one process.
+The tests' process gets plain data and numbers of objects; the answer's process gets arguments,
+never the tests and never what they expect.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import marshal
+import secrets
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assistant.checks.instrument import Prepared
+from assistant.checks.result import NOTHING_RAN
+from assistant.checks.testfile import TestFile
+from assistant.checks.wire import Unsound, read
+from assistant.sandbox import Ended, Layer, Limits, Sandbox
+
+_INSIDE = Path(__file__).with_name("inside")
+_PEER = _INSIDE / "peer.py"
+_SHARED = ("codec.py", "links.py", "objects.py", "standins.py")
+_DEEPEST = 100
+"""Questions within questions: callbacks that call the code that calls them."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the parent saw of one run."""
+
+    layer: str = NOTHING_RAN
+    at: str = "answer"
+    """What was reached: `answer` while it was loaded, `tests`, or the name of a test."""
+    in_code: bool = True
+    """The code had the word, not the tests, when the run ended."""
+    last: dict[str, Any] = field(default_factory=dict)
+    """The last report of the tests' process."""
+    raised: dict[str, Any] = field(default_factory=dict)
+    """What loading the answer raised."""
+    ended: Ended | None = None
+    """Why a process was of no more use."""
+    violation: str = ""
+    """What the code's process sent that is no message."""
+
+
+def observe(
+    code: str,
+    tests: TestFile,
+    prepared: Prepared,
+    limits: Limits,
+    *,
+    module: str,
+    importable: bool,
+    layer: Layer | None = None,
+    stop: threading.Event | None = None,
+) -> Seen:
+    """Run `tests` against `code`, each in a sandbox of its own.
+
+    Raises:
+        SandboxUnavailable: no layer of isolation works here.
+    """
+    seen = Seen()
+    with ExitStack() as stack:
+        subject, tester = (
+            stack.enter_context(Sandbox(_PEER, limits, layer=layer, stop=stop)) for _ in range(2)
+        )
+        seen.layer = subject.layer.value
+        setup = {
+            "code": prepared.code,
+            "imports": prepared.imports,
+            "identifiers": prepared.identifiers,
+            "name": tests.name,
+            "functions": list(tests.functions),
+            "module": module,
+            "importable": importable,
+        }
+        try:
+            subject.send(_role("subject.py"))
+            tester.send(_role("tester.py"))
+            seen.in_code = False
+            tester.send(marshal.dumps(setup))
+            loaded = _load(subject, code, module, prepared.wanted, seen)
+            if loaded is not None:
+                seen.in_code = False
+                tester.send(loaded)
+                _Talk(subject, tester, seen).run()
+        except Ended as ended:
+            seen.ended = ended
+        except Unsound as unsound:
+            seen.violation = str(unsound)
+    return seen
+
+
+@functools.cache
+def _role(name: str) -> bytes:
+    files = [_INSIDE / file for file in (*_SHARED, name)]
+    texts = ((file, file.read_text("utf-8")) for file in files)
+    return marshal.dumps(
+        [marshal.dumps(compile(text, f"<{file.stem}>", "exec")) for file, text in texts]
+    )
+
+
+def _load(subject: Sandbox, code: str, module: str, wanted: list[str], seen: Seen) -> bytes | None:
+    """Have the code loaded: what the tests' process is told of it, or None when it raised."""
+    token = secrets.token_hex(8)
+    body = ["load", {"t": [code, module, {"t": wanted}]}]
+    seen.in_code = True
+    subject.send(_text(["?", token, [], [], [], body]))
+    frame = read(subject.receive())
+    if frame[:2] != ["=", token]:
+        raise Unsound("an answer to no question")
+    if frame[5][0] == "ok":
+        return _text(frame)
+    seen.raised = _described(frame[5])
+    return None
+
+
+def _described(body: list[Any]) -> dict[str, Any]:
+    """The facts of an exception that did not reach the tests."""
+    _, value, line = body
+    inner = value.get("X") if isinstance(value, dict) else None
+    if inner is None:
+        raise Unsound("an exception that is none")
+    _, kind, message, args = inner
+    if not isinstance(message, str) or not isinstance(kind, dict) or not isinstance(args, list):
+        raise Unsound("an exception that is none")
+    name = kind["C"][1][0] if "C" in kind else kind.get("T")
+    if not isinstance(name, str):
+        raise Unsound("an exception that is none")
+    errno = args[0] if args and type(args[0]) is int else None
+    return {"type": name[:100], "message": message[:500], "answer_line": line, "errno": errno}
+
+
+class _Talk:
+    """The questions that are open, and who has the word."""
+
+    def __init__(self, subject: Sandbox, tester: Sandbox, seen: Seen) -> None:
+        self.subject, self.tester, self.seen = subject, tester, seen
+        # The ids of open questions; an empty one is a question of the code to the tests.
+        self.open: list[str] = []
+
+    def run(self) -> None:
+        """Carry frames until the tests' process has made its last report."""
+        while not self.seen.last:
+            if self.seen.in_code:
+                self._from_code(read(self.subject.receive()))
+            else:
+                self._from_tests(read(self.tester.receive()))
+
+    def _from_tests(self, frame: list[Any]) -> None:
+        if frame[0] == "!":
+            report = frame[1]
+            if "end" in report:
+                self.seen.last = report
+            else:
+                self.seen.at = str(report["at"])
+            return
+        if frame[0] == "?":
+            self.open.append(secrets.token_hex(8))
+            frame[1] = self.open[-1]
+        else:
+            self.open.pop()
+        self.seen.in_code = True
+        self.subject.send(_text(frame))
+
+    def _from_code(self, frame: list[Any]) -> None:
+        if frame[0] == "?":
+            self.open.append("")
+            if len(self.open) > _DEEPEST:
+                raise Unsound(f"questions within questions, deeper than {_DEEPEST}")
+        elif frame[0] == "=" and self.open and self.open[-1] and frame[1] == self.open[-1]:
+            self.open.pop()
+        else:
+            raise Unsound("an answer to no question")
+        frame[1] = ""
+        self.seen.in_code = False
+        self.tester.send(_text(frame))
+
+
+def _text(frame: list[Any]) -> bytes:
+    return json.dumps(frame).encode("ascii")

@@ -1,13 +1,14 @@
 """Running an untrusted Python program: isolated, bounded, and gone afterwards.
 
 A `Sandbox` is one fresh process in the best layer of isolation that the machine offers, with a
-channel of frames to it. Deliberately absent: anything about verdicts or values (`assistant.checks`),
+channel of frames to it. Deliberately absent: verdicts and values (`assistant.checks`),
 and any way to run without isolation.
 """
 
+from assistant.sandbox.endings import Ended, Ending
 from assistant.sandbox.layers import Layer, SandboxUnavailable, layers, unavailable_reason
 from assistant.sandbox.limits import Limits
-from assistant.sandbox.process import Ended, Ending, Sandbox
+from assistant.sandbox.process import Sandbox
 
 __all__ = [
     "Ended",

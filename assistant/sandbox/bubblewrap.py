@@ -1,42 +1,64 @@
-"""The layer `bubblewrap`: namespaces of its own, a root that holds Python and nothing else."""
+"""The layer `bubblewrap`: namespaces of its own, a root that holds Python and nothing else.
+
+Over it lies the filter of system calls, which bubblewrap puts in force before Python starts; the
+process itself adds the rest. Needs the program `bwrap` and user namespaces; no root, no daemon.
+"""
 
 from __future__ import annotations
 
 import functools
 import shutil
 import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Iterable
 
 from assistant.sandbox.limits import Limits
+from assistant.sandbox.view import View
 
 _MEBIBYTE = 1 << 20
+_HOW = "install it with the system's package manager, for example: apt install bubblewrap"
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
+_STREAMS = (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2"))
 
 
-def command(limits: Limits, info_fd: int) -> list[str]:
-    """The start of the command line; the program's own follows.
+def command(
+    limits: Limits, view: View, info: str, filters: str, masked: Iterable[str] = ()
+) -> list[str]:
+    """The start of the command line; the interpreter and its arguments follow.
 
     Args:
         limits: of the process; the temporary folder's size is set here.
-        info_fd: where bubblewrap writes the process id of the sandbox's first process.
+        view: what can be read.
+        info: the descriptor where bubblewrap writes the process id of the sandbox's first process.
+        filters: the descriptor where it reads the filter of system calls.
+        masked: files and folders below the view that are shown empty; folders end in a slash.
     """
-    prefix = sys.base_prefix
-    return [
+    # The root is a tmpfs that is read-only in the end; no other one is without a size.
+    line = [
         _binary() or "bwrap",
         *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
         *("--unshare-cgroup-try", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
-        *("--ro-bind", "/usr/lib", "/usr/lib", "--ro-bind-try", "/lib64", "/lib64"),
-        *("--symlink", "usr/lib", "/lib", "--ro-bind", prefix, prefix),
-        *("--proc", "/proc", "--dir", "/dev", "--dev-bind", "/dev/null", "/dev/null"),
-        *("--dev-bind", "/dev/urandom", "/dev/urandom"),
-        *("--size", str(limits.folder_mb * _MEBIBYTE), "--tmpfs", "/tmp", "--chdir", "/tmp"),
-        *("--remount-ro", "/", "--info-fd", str(info_fd), "--"),
+        *("--uid", "65534", "--gid", "65534", "--hostname", "localhost"),
+        *("--proc", "/proc", "--dir", "/dev"),
+        *(word for device in _DEVICES for word in ("--dev-bind", device, device)),
+        *("--size", str(limits.folder_mb * _MEBIBYTE), "--tmpfs", "/tmp"),
     ]
+    for name, end in _STREAMS:
+        line += ["--symlink", f"/proc/self/fd{end}", f"/dev/{name}"]
+    for path, target in view.links:
+        line += ["--symlink", target, path]
+    for path in view.paths:
+        line += ["--ro-bind", path, path]
+    for path in masked:
+        line += _mask(path)
+    line += ["--chdir", "/tmp", "--remount-ro", "/", *_no_user_namespaces()]
+    return [*line, "--seccomp", filters, "--info-fd", info, "--"]
 
 
-def interpreter() -> str:
-    """The Python that runs inside: the one that our environment was made from."""
-    return str(Path(sys.base_prefix) / "bin" / Path(sys.executable).resolve().name)
+def _mask(path: str) -> list[str]:
+    if path.endswith("/"):
+        return ["--perms", "0500", "--size", "4096", "--tmpfs", path, "--remount-ro", path]
+    # A device on a mount that allows none: it can be seen and not opened.
+    return ["--ro-bind", "/dev/null", path]
 
 
 def _binary() -> str | None:
@@ -44,10 +66,31 @@ def _binary() -> str | None:
 
 
 @functools.cache
-def problem() -> str | None:
-    """Why the layer does not work here, or None when it does."""
-    if _binary() is None:
-        return "the program bwrap is not installed"
-    trial = [*command(Limits(), 2), interpreter(), "-I", "-S", "-c", ""]
-    run = subprocess.run(trial, capture_output=True, env={}, timeout=20)
-    return None if run.returncode == 0 else run.stderr.decode("utf-8", "replace").strip()
+def _no_user_namespaces() -> tuple[str, ...]:
+    """The option against user namespaces inside, which versions before 0.8 do not have."""
+    binary = _binary()
+    if binary is None:
+        return ()
+    known = subprocess.run([binary, "--help"], capture_output=True, env={}, timeout=20).stdout
+    return ("--disable-userns",) if b"--disable-userns" in known else ()
+
+
+def missing() -> str | None:
+    """What is not there that the layer needs, without trying it."""
+    return None if _binary() else f"the program bwrap is not installed; {_HOW}"
+
+
+def explain(message: str) -> str:
+    """A failed start in words: what bubblewrap said, the likely cause, and the way out."""
+    if "RTM_NEWADDR" in message or "setting up uid map" in message:
+        return (
+            f"{message}; the system keeps user namespaces from programs without a profile "
+            "(Ubuntu since 23.10 does, by AppArmor): install the profile bwrap-userns-restrict of "
+            "the package apparmor-profiles, or set kernel.apparmor_restrict_unprivileged_userns=0"
+        )
+    if "namespace" in message:
+        return (
+            f"{message}; user namespaces are switched off here (in a container: by its runtime): "
+            "see the settings user.max_user_namespaces and kernel.unprivileged_userns_clone"
+        )
+    return message or "bwrap ended without a word"

@@ -1,9 +1,15 @@
-"""Which layers of isolation there are, and which of them this machine offers."""
+"""Which layers of isolation there are, and which of them this machine offers.
+
+A layer counts as usable when a whole sandbox was started in it: options, rules and limits
+included. That is done once for a state of the machine and remembered on disk; that a layer does
+not work is never remembered there, because the user may be mending it.
+"""
 
 from __future__ import annotations
 
 import enum
-import functools
+import threading
+from types import ModuleType
 
 from assistant.errors import AssistantError
 
@@ -21,17 +27,69 @@ class SandboxUnavailable(AssistantError):
     """No layer of isolation works on this machine, so nothing untrusted is run."""
 
 
-@functools.cache
+_problems: dict[Layer, str | None] = {}
+"""What was found out in this process: why a layer does not work, or None when it does."""
+_trying = threading.RLock()
+
+
 def layers() -> tuple[Layer, ...]:
-    """The layers that work on this machine, best first; each was tried once."""
-    from assistant.sandbox import bubblewrap
-
-    return (Layer.BUBBLEWRAP,) if bubblewrap.problem() is None else ()
+    """The layers that work on this machine, best first; each was really tried."""
+    return tuple(layer for layer in Layer if problem(layer) is None)
 
 
-@functools.cache
+def choose(wanted: Layer | None = None) -> Layer:
+    """The best layer that works, or the wanted one.
+
+    Raises:
+        SandboxUnavailable: there is none.
+    """
+    for layer in Layer if wanted is None else (wanted,):
+        if problem(layer) is None:
+            return layer
+    reason = unavailable_reason() if wanted is None else f"{wanted.value}: {problem(wanted)}"
+    raise SandboxUnavailable(f"Nothing untrusted is run here. {reason}")
+
+
 def unavailable_reason() -> str:
     """Why no layer works, and how to get one; empty when one does."""
-    from assistant.sandbox import bubblewrap
+    if layers():
+        return ""
+    return "; ".join(f"{layer.value}: {problem(layer)}" for layer in Layer)
 
-    return "" if layers() else f"bubblewrap: {bubblewrap.problem()}"
+
+def problem(layer: Layer) -> str | None:
+    """Why `layer` does not work here, or None when it does."""
+    if layer in _problems:  # nearly always, and without waiting for anybody
+        return _problems[layer]
+    from assistant.sandbox import probing
+
+    with _trying:
+        if layer not in _problems:
+            found = _module(layer).missing()
+            if found is None and not probing.remembered(layer):
+                found = probing.tried(layer)
+                if found is None:
+                    probing.remember(layer)
+            _problems[layer] = found
+        return _problems[layer]
+
+
+def explain(layer: Layer, message: str) -> str:
+    """What a failed start in `layer` said, with the likely cause and the way out."""
+    explained: str = _module(layer).explain(message)
+    return explained
+
+
+def forget(layer: Layer) -> None:
+    """A layer that was thought to work did not: it is tried again before its next use."""
+    from assistant.sandbox import probing
+
+    _problems.pop(layer, None)
+    probing.forget(layer)
+
+
+def _module(layer: Layer) -> ModuleType:
+    from assistant.sandbox import bubblewrap, job_object, landlock, sandbox_exec
+
+    modules = (bubblewrap, landlock, sandbox_exec, job_object)
+    return dict(zip(Layer, modules, strict=True))[layer]

@@ -1,4 +1,4 @@
-"""One sandboxed process, its channel, and its end.
+"""One sandboxed process, as its users see it.
 
 The parent never trusts what comes: every wait has a limit, every buffer has a cap, and the end
 of the process is waited for, so that nothing of it is left when the block is left.
@@ -6,51 +6,42 @@ of the process is waited for, so that nothing of it is left when the block is le
 
 from __future__ import annotations
 
-import contextlib
-import enum
-import functools
-import json
-import marshal
-import os
-import selectors
 import signal
-import subprocess
 import threading
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
-from assistant.sandbox import bubblewrap
-from assistant.sandbox.layers import Layer, SandboxUnavailable, layers, unavailable_reason
+from assistant.sandbox import setup, usage
+from assistant.sandbox.channel import Channel
+from assistant.sandbox.endings import Ended, Ending
+from assistant.sandbox.layers import Layer, SandboxUnavailable, choose, explain, forget
 from assistant.sandbox.limits import Limits
 
-_CHUNK = 1 << 16
-_BOOTSTRAP = Path(__file__).with_name("inside") / "bootstrap.py"
-_STOP_POLL_S = 0.1
+__all__ = ["Ended", "Ending", "Sandbox"]
 
-
-class Ending(enum.Enum):
-    """Why there is no more to come."""
-
-    EXIT = "exit"
-    CPU = "cpu"
-    WALL = "wall"
-    OUTPUT = "output"
-    MESSAGE = "message"
-    STOPPED = "stopped"
-
-
-class Ended(Exception):
-    """The sandboxed process is of no more use."""
-
-    def __init__(self, ending: Ending, detail: str, status: int | None = None) -> None:
-        super().__init__(detail)
-        self.ending, self.detail, self.status = ending, detail, status
+_START_S = 30.0
+"""How long the start may take: some ten milliseconds, and more where others wait, too. It is no
+part of the program's time, and what goes wrong in it is never the program's fault."""
+_SHORTEST_LOOK_S = 0.01
 
 
 class Sandbox:
-    """A fresh process that runs `program` in isolation; use it as a context manager."""
+    """A fresh process that runs `program` in isolation; use it as a context manager.
+
+    It belongs to the thread that made it: the end of that thread ends it.
+
+    Args:
+        program: a file that is run inside, as `__main__`, with `receive` and `send` in scope.
+        limits: of the whole process.
+        layer: a certain one instead of the best.
+        stdin: all of its standard input.
+        stop: set from another thread, it ends every wait within a tenth of a second.
+        proven: take `layer` as it is, without asking whether it works here.
+
+    Raises:
+        SandboxUnavailable: there is no such layer here, or nothing can be started.
+    """
 
     def __init__(
         self,
@@ -60,19 +51,20 @@ class Sandbox:
         layer: Layer | None = None,
         stdin: bytes = b"",
         stop: threading.Event | None = None,
+        proven: bool = False,
     ) -> None:
-        usable = layers()
-        if not usable or (layer is not None and layer not in usable):
-            raise SandboxUnavailable(unavailable_reason() or f"{layer} does not work here")
-        self.layer = layer or usable[0]
+        self.layer = layer if proven and layer else choose(layer)
         self.limits = limits or Limits()
         self._stop = stop or threading.Event()
-        self._inbox, self._stdin = bytearray(), memoryview(stdin)
-        self._printed: dict[str, bytearray] = {"out": bytearray(), "err": bytearray()}
-        self._selector = selectors.DefaultSelector()
-        self._started = time.monotonic()
-        self._start()
-        self.send(_setup(program, self.limits))
+        self._process = setup.started(self.layer, self.limits, stdin)
+        self._channel = Channel(self._process, self.limits.output_kb << 10)
+        self._ready = self._closed = False
+        self._deadline = time.monotonic() + _START_S
+        try:
+            self.send(setup.message(self.layer, self.limits, program))
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -83,70 +75,27 @@ class Sandbox:
     @property
     def stdout(self) -> bytes:
         """What it has printed so far."""
-        return bytes(self._printed["out"])
+        return self._channel.stdout
 
     @property
     def stderr(self) -> bytes:
         """What it has printed to standard error so far."""
-        return bytes(self._printed["err"])
-
-    def _start(self) -> None:
-        in_read, self._in = os.pipe()
-        self._out, out_write = os.pipe()
-        self._info, info_write = os.pipe()
-        inner = [bubblewrap.interpreter(), "-I", "-S", "-B", "-X", "utf8", "-c", _bootstrap()]
-        command = [*bubblewrap.command(self.limits, info_write), *inner]
-        try:
-            self._process = subprocess.Popen(
-                [*command, str(out_write), str(in_read)],
-                env={},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=(in_read, out_write, info_write),
-                start_new_session=True,
-            )
-        finally:
-            for fd in (in_read, out_write, info_write):
-                os.close(fd)
-        for stream, name in ((self._process.stdout, "out"), (self._process.stderr, "err")):
-            assert stream is not None
-            os.set_blocking(stream.fileno(), False)
-            self._selector.register(stream, selectors.EVENT_READ, name)
-        self._selector.register(self._out, selectors.EVENT_READ, "channel")
-        os.set_blocking(self._in, False)
-        assert self._process.stdin is not None
-        if self._stdin:
-            os.set_blocking(self._process.stdin.fileno(), False)
-            self._selector.register(self._process.stdin, selectors.EVENT_WRITE, "stdin")
-        else:
-            self._process.stdin.close()
+        return self._channel.stderr
 
     def send(self, payload: bytes) -> None:
         """Send one frame.
 
         Raises:
             Ended: the process is gone, oversteps a limit, or was stopped.
+            SandboxUnavailable: it did not start.
         """
-        data = memoryview(len(payload).to_bytes(4, "big") + payload)
-        with contextlib.suppress(BlockingIOError):
-            data = data[self._write(data) :]
-        if not data:
-            return
-        self._selector.register(self._in, selectors.EVENT_WRITE, "question")
         try:
-            while data:
-                if "question" in self._wait(self._wall_deadline()):
-                    with contextlib.suppress(BlockingIOError):
-                        data = data[self._write(data) :]
-        finally:
-            self._selector.unregister(self._in)
-
-    def _write(self, data: memoryview) -> int:
-        try:
-            return os.write(self._in, data[: 1 << 20])
-        except BrokenPipeError:
-            raise self._exited() from None
+            rest = self._channel.send(payload)
+            while rest:
+                self._look(time.monotonic(), self._deadline)
+                rest = self._channel.send_more(rest, usage.LOOK_S)
+        except Ended as ended:
+            raise self._reason(ended) from None
 
     def receive(
         self,
@@ -163,133 +112,90 @@ class Sandbox:
 
         Raises:
             Ended: the process is gone, oversteps a limit, or was stopped.
+            SandboxUnavailable: it did not start.
         """
-        most = max_bytes if max_bytes is not None else self.limits.message_kb << 10
-        now = time.monotonic()
-        deadline = min(self._wall_deadline(), now + wall_s if wall_s is not None else 1e18)
-        cpu_from = self._cpu_used() if cpu_s is not None else 0.0
-        next_look = now + cpu_s if cpu_s is not None else deadline
-        while (frame := self._frame(most)) is None:
-            self._wait(min(deadline, next_look), expired=deadline)
-            if cpu_s is not None and time.monotonic() >= next_look:
-                used = self._cpu_used() - cpu_from
-                if used >= cpu_s:
-                    raise Ended(Ending.CPU, f"used {cpu_s:g} s of processor time")
-                next_look = time.monotonic() + max(0.01, cpu_s - used)
-        return frame
+        if not self._ready:
+            self._await_start()
+        most = self.limits.message_kb << 10 if max_bytes is None else max_bytes
+        try:
+            return self._await_frame(most, cpu_s, wall_s)
+        except Ended as ended:
+            raise self._reason(ended) from None
 
-    def _frame(self, most: int) -> bytes | None:
-        if len(self._inbox) < 4:
-            return None
-        length = int.from_bytes(self._inbox[:4], "big")
-        if length > most:
-            raise Ended(Ending.MESSAGE, f"a message of {length} bytes, more than {most}")
-        if len(self._inbox) < 4 + length:
-            return None
-        frame = bytes(self._inbox[4 : 4 + length])
-        del self._inbox[: 4 + length]
-        return frame
+    def _await_frame(self, most: int, cpu_s: float | None, wall_s: float | None) -> bytes:
+        channel, clock = self._channel, time.monotonic
+        frame = channel.frame(most)
+        if frame is not None:
+            return frame
+        now = clock()
+        deadline = self._deadline if wall_s is None else min(self._deadline, now + wall_s)
+        used = usage.cpu_s(self._process) if cpu_s is not None else 0.0
+        step = usage.LOOK_S if cpu_s is None else min(usage.LOOK_S, max(_SHORTEST_LOOK_S, cpu_s))
+        look = now + step
+        while True:
+            channel.wait(min(look, deadline) - now)
+            frame = channel.frame(most)
+            if frame is not None:
+                return frame
+            now = clock()
+            if now >= look or now >= deadline or self._stop.is_set():
+                self._look(now, deadline, None if cpu_s is None else used + cpu_s)
+                look = now + step
 
-    def _wall_deadline(self) -> float:
-        return self._started + self.limits.wall_s
+    def _look(self, now: float, deadline: float, most_cpu_s: float | None = None) -> None:
+        """Compare what is used with what may be used.
 
-    def _wait(self, until: float, expired: float | None = None) -> set[str]:
-        """Handle what comes until `until`, once; the names of what was ready."""
-        left = until - time.monotonic()
+        Raises:
+            Ended: it is too much.
+        """
         if self._stop.is_set():
             raise Ended(Ending.STOPPED, "the check was cancelled")
-        ready = self._selector.select(max(0.0, min(left, _STOP_POLL_S)))
-        if not ready and time.monotonic() >= (expired or until):
-            raise Ended(Ending.WALL, f"not finished after {self.limits.wall_s:g} s")
-        for key, _ in ready:
-            self._handle(key)
-        return {key.data for key, _ in ready}
+        used, most = usage.cpu_s(self._process), self.limits.cpu_s
+        if self._ready and used >= most:
+            raise Ended(Ending.CPU, f"used {most:g} s of processor time")
+        if most_cpu_s is not None and used >= most_cpu_s:
+            raise Ended(Ending.CPU, "used its processor time for one answer")
+        if now >= deadline:
+            raise Ended(Ending.WALL, "not finished in its time")
+        if self._ready:
+            usage.check(self._process, self.limits)
 
-    def _handle(self, key: selectors.SelectorKey) -> None:
-        if key.data == "channel":
-            chunk = os.read(self._out, 1 << 20)
-            if not chunk:
-                raise self._exited()
-            self._inbox += chunk
-        elif key.data == "stdin":
-            self._feed_stdin()
-        elif key.data in self._printed:
-            chunk = os.read(key.fd, _CHUNK)
-            if not chunk:
-                self._selector.unregister(key.fileobj)
-            self._printed[key.data] += chunk
-            if sum(map(len, self._printed.values())) > self.limits.output_kb << 10:
-                raise Ended(Ending.OUTPUT, f"printed more than {self.limits.output_kb} KiB")
-
-    def _feed_stdin(self) -> None:
-        assert self._process.stdin is not None
+    def _await_start(self) -> None:
+        """Wait until the process says that it has given up what it should."""
         try:
-            self._stdin = self._stdin[
-                os.write(self._process.stdin.fileno(), self._stdin[:_CHUNK]) :
-            ]
-        except BlockingIOError:
-            return
-        except BrokenPipeError:
-            self._stdin = self._stdin[:0]
-        if not self._stdin:
-            self._selector.unregister(self._process.stdin)
-            self._process.stdin.close()
+            word = self._await_frame(1 << 16, None, None)
+        except Ended as ended:
+            raise self._reason(ended) from None
+        if word != b"ready":
+            raise self._unavailable(word.decode("utf-8", "replace"))
+        self._ready = True
+        self._deadline = time.monotonic() + self.limits.wall_s
 
-    def _exited(self) -> Ended:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
-        status = self._process.returncode
-        if status is not None and status > 128:  # bubblewrap reports a signal so
-            status = 128 - status
-        cpu = self.limits.cpu_s
-        if status in (-signal.SIGXCPU, -signal.SIGKILL) and self._cpu_hit():
-            return Ended(Ending.CPU, f"used {cpu:g} s of processor time", status)
-        return Ended(Ending.EXIT, f"the process ended with status {status}", status)
+    def _reason(self, ended: Ended) -> Exception:
+        """What an ending means: before the program ran, it is no ending of the program's."""
+        if not self._ready and ended.ending is not Ending.STOPPED:
+            said = self.stderr.decode("utf-8", "replace").strip()
+            return self._unavailable(said or ended.detail)
+        if self._died_of_its_limit(ended.status):
+            return Ended(Ending.CPU, f"used {self.limits.cpu_s:g} s of processor time")
+        return ended
 
-    def _cpu_hit(self) -> bool:
-        return time.monotonic() - self._started >= self.limits.cpu_s
+    def _died_of_its_limit(self, status: int | None) -> bool:
+        """The kernel ends what we did not look at: first by a signal of its own, then for good."""
+        ran = time.monotonic() - (self._deadline - self.limits.wall_s)
+        return status == -signal.SIGXCPU or (status == -signal.SIGKILL and ran >= self.limits.cpu_s)
 
-    @functools.cached_property
-    def _pid(self) -> int:
-        """The process that runs the program, as seen from here."""
-        first = int(json.loads(os.read(self._info, 4096))["child-pid"])
-        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        return int(children[0]) if children else first
-
-    def _cpu_used(self) -> float:
-        """Processor time of the process so far, in seconds."""
-        try:
-            return time.clock_gettime((~self._pid << 3) | 2)
-        except (OSError, ValueError):
-            return 0.0
+    def _unavailable(self, said: str) -> SandboxUnavailable:
+        forget(self.layer)
+        return SandboxUnavailable(f"{self.layer.value}: {explain(self.layer, said)}")
 
     def close(self) -> None:
-        """Kill what is left and wait until it is gone."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        # The write end is held by the processes inside alone: its end is theirs.
-        while os.read(self._out, 1 << 20):
-            pass
-        self._selector.close()
-        for fd in (self._in, self._out, self._info):
-            os.close(fd)
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
+        """Kill what is left and wait until it is gone.
 
-
-@functools.cache
-def _bootstrap() -> str:
-    return _BOOTSTRAP.read_text("utf-8")
-
-
-@functools.cache
-def _compiled(program: Path) -> bytes:
-    return marshal.dumps(compile(program.read_text("utf-8"), "<worker>", "exec"))
-
-
-def _setup(program: Path, limits: Limits) -> bytes:
-    setup = {"limits": asdict(limits), "program": marshal.loads(_compiled(program))}
-    return marshal.dumps(setup)
+        Raises:
+            SandboxUnavailable: something could not be ended.
+        """
+        if not self._closed:
+            self._closed = True
+            self._channel.close()
+            self._process.end()

@@ -1,0 +1,166 @@
+"""Judging one hostile program, with a look at everything that it must not have touched.
+
+It runs in a process of its own per worker, so that all processes below it are the sandbox's.
+"""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+import os
+import re
+import resource
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from assistant.checks.calls import Call, judge_calls
+from assistant.checks.result import CheckResult
+from assistant.events import Outcome
+from assistant.sandbox import Layer, Limits
+from tests.hostile.program import Case, Hostile, Token, Witness, matches
+from tests.hostile.world import SECRET_VARIABLE, World, descendants, end, new_secret
+
+LIMITS = Limits(cpu_s=2.0, wall_s=4.0)
+"""Of a program that names no others; the rest is the default, as the corpus expects."""
+_CALL_WALL_S = 2.5
+_SLACK_S = 6.0
+_GROWTH_KB = 300_000
+_SUBREAPER = 36
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one program came to in one layer."""
+
+    name: str
+    layer: str
+    verdict: str
+    detail: str
+    problems: tuple[str, ...]
+    seconds: float
+
+
+class Judge:
+    """The world of one judging process."""
+
+    def __init__(self) -> None:
+        # Whatever is orphaned below this process becomes its child, so it is seen.
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+        self.world = World(os.environ.get(SECRET_VARIABLE) or new_secret())
+        self.folder = Path(tempfile.mkdtemp(prefix="judge-", dir=self.world.folder))
+        tempfile.tempdir = str(self.folder)
+
+    def close(self) -> None:
+        """Take the world down."""
+        self.world.__exit__(None, None, None)
+
+    def judge(self, program: Hostile, layer: Layer) -> Finding:
+        """Judge `program` in `layer` and look at what it left."""
+        before = self._traces()
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        calls = tuple(
+            Call(copy.deepcopy(self._real(case.args)), self._real(case.expected))
+            for case in program.calls
+        )
+        given = copy.deepcopy([call.args for call in calls])
+        limits = replace(LIMITS, **program.limits)
+        started = time.monotonic()
+        result = judge_calls(
+            source_in(program, self.world),
+            "f",
+            calls,
+            limits=limits,
+            call_cpu_s=limits.cpu_s,
+            call_wall_s=program.call_wall_s or min(_CALL_WALL_S, limits.wall_s),
+            layer=layer,
+        )
+        seconds = time.monotonic() - started
+        problems = self._problems(before)
+        if result.layer != layer.value:
+            problems.append(f"the verdict names the layer {result.layer}")
+        if seconds > limits.wall_s + _SLACK_S:
+            problems.append(f"the judge took {seconds:.1f} s")
+        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most > _GROWTH_KB:
+            problems.append("the judge grew by more than 300 MB")
+        if [call.args for call in calls] != given:
+            problems.append("the arguments in the parent were changed")
+        if program.witness is Witness.SECRET and result.outcome is Outcome.PASS:
+            problems.append("escaped: it answered with the secret")
+        if self.world.secret in result.detail and program.witness is not Witness.SECRET:
+            problems.append("escaped: the secret is in the verdict")
+        if any(not (c.isprintable() or c == "\n") for c in result.detail + result.kind):
+            problems.append(f"the verdict draws on the terminal: {result.detail[:200]!r}")
+        return Finding(
+            program.name, layer.value, spelled(result), result.detail, tuple(problems), seconds
+        )
+
+    def _traces(self) -> dict[str, Any]:
+        return {
+            "open descriptors": sorted(_descriptors()),
+            "threads": sorted(t.name for t in threading.enumerate()),
+            "temporary files": sorted(map(str, self.folder.rglob("*"))),
+        }
+
+    def _problems(self, before: dict[str, Any]) -> list[str]:
+        problems = [f"escaped: {what}" for what in self.world.changes().values()]
+        left = descendants(os.getpid())
+        left.pop(self.world.victim.pid, None)
+        if left:
+            problems.append(f"survivors: {', '.join(left.values())}")
+            end(left)
+        after = self._traces()
+        problems += [
+            f"{what} before {before[what]}, after {after[what]}"
+            for what in before
+            if before[what] != after[what]
+        ]
+        return problems
+
+    def _real(self, value: Any) -> Any:
+        if value is Token.SECRET:
+            return self.world.secret
+        if isinstance(value, tuple):
+            return tuple(map(self._real, value))
+        return value
+
+
+def spelled(result: CheckResult) -> str:
+    """The verdict as the corpus lists it."""
+    error = result.outcome is Outcome.ERROR
+    return f"{result.outcome.value} {result.kind}" if error else result.outcome.value
+
+
+def source_in(program: Hostile, world: World) -> str:
+    """The program, with the names of the world that it uses on a line before it."""
+    used = {n: v for n, v in world.names().items() if re.search(rf"\b{n}\b", program.source)}
+    head = "; ".join(f"{name} = {value!r}" for name, value in used.items())
+    return f"{head}\n{program.source}" if head else program.source
+
+
+def complaints(finding: Finding, program: Hostile, layer: Layer) -> list[str]:
+    """Everything that is not as it has to be."""
+    told = list(finding.problems)
+    if not matches(finding.verdict, allowed := program.allowed(layer)):
+        told.append(f"verdict {finding.verdict!r} ({finding.detail[:300]}), right: {allowed}")
+    return told
+
+
+def first_case(program: Hostile) -> Case:
+    """The call that a run outside of any sandbox makes."""
+    return program.calls[0]
+
+
+def _descriptors() -> list[str]:
+    found = []
+    for path in Path("/proc/self/fd").iterdir():
+        try:
+            target = os.readlink(path)
+        except OSError:
+            continue
+        if not target.startswith("/proc/"):
+            found.append(f"{path.name} {target}")
+    return found

@@ -1,0 +1,216 @@
+"""What the hostile programs could reach if they got out: made by the test, watched on the host.
+
+A secret file, listeners, a process and a folder. They are real: the same programs, run without a
+sandbox, do reach them (`test_controls.py`), so that a refusal proves something.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+from tests.hostile.program import Witness
+
+SECRET_VARIABLE = "HOSTILE_SECRET"
+_PLACES = (
+    "/tmp/pwned",
+    "/tmp/b",
+    "/tmp/f0",
+    "/tmp/a.txt",
+    "/usr/lib/x",
+    "/etc/x",
+    "/dev/shm/hostile0",
+)
+_IOPRIO_GET = {"x86_64": 252, "aarch64": 31}
+
+
+def new_secret() -> str:
+    """A text that is nowhere else; its form is what the hunting programs look for."""
+    return f"hostile-secret-{secrets.token_hex(16)}"
+
+
+class World:
+    """The witnesses of one judging process; a context manager that removes them."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+        base = "/var/tmp" if os.access("/var/tmp", os.W_OK) else None
+        self.folder = Path(tempfile.mkdtemp(prefix="hostile-", dir=base))
+        self.secret_file = self.folder / "private" / "secret"
+        self.secret_file.parent.mkdir()
+        self.secret_file.write_text(secret, "ascii")
+        self._inheritable = os.open(self.secret_file, os.O_RDONLY)
+        os.set_inheritable(self._inheritable, True)
+        self.nonce = secrets.token_hex(8)
+        self._listen()
+        self.target = self.folder / "target"
+        self._furnish()
+        self.victim = _start_victim()
+        self._victim_state = _state(self.victim.pid)
+        self._places = _places(self.nonce)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.victim.kill()
+        self.victim.wait()
+        for listener in self._listeners:
+            listener.close()
+        os.close(self._fifo)
+        os.close(self._inheritable)
+        shutil.rmtree(self.folder)
+
+    def _listen(self) -> None:
+        tcp = socket.create_server(("127.0.0.1", 0))
+        self.port = tcp.getsockname()[1]
+        self.abstract = f"hostile-{self.nonce}"
+        wanted: list[tuple[int, int, Any]] = [
+            (socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", self.port)),
+            (socket.AF_UNIX, socket.SOCK_STREAM, str(self.folder / "socket")),
+            (socket.AF_UNIX, socket.SOCK_STREAM, f"\0{self.abstract}"),
+            (socket.AF_UNIX, socket.SOCK_DGRAM, f"\0{self.abstract}-d"),
+        ]
+        self._listeners = [tcp]
+        for family, kind, address in wanted:
+            listener = socket.socket(family, kind)
+            listener.bind(address)
+            if kind == socket.SOCK_STREAM:
+                listener.listen(16)
+            self._listeners.append(listener)
+        for listener in self._listeners:
+            listener.setblocking(False)
+        os.mkfifo(self.folder / "fifo")
+        self._fifo = os.open(self.folder / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+
+    def _furnish(self) -> None:
+        shutil.rmtree(self.target, ignore_errors=True)
+        self.target.mkdir()
+        (self.target / "kept").write_text("what was here before", "ascii")
+        self._target_state = _tree(self.target)
+
+    def names(self) -> dict[str, Any]:
+        """What the programs know of it: the global names that they use."""
+        return {
+            "SECRET_FILE": str(self.secret_file),
+            "TARGET": str(self.target),
+            "PORT": self.port,
+            "SOCKET": str(self.folder / "socket"),
+            "ABSTRACT": self.abstract,
+            "FIFO": str(self.folder / "fifo"),
+            "VICTIM": self.victim.pid,
+            "JUDGE": os.getpid(),
+            "NONCE": self.nonce,
+            "HOST": {name: os.readlink(f"/proc/self/ns/{name}") for name in _SPACES},
+        }
+
+    def changes(self) -> dict[Witness, str]:
+        """What was touched since the last look; the world is whole again afterwards."""
+        found = {}
+        if heard := self._heard():
+            found[Witness.CONTACT] = heard
+        if (now := _state(self.victim.pid)) != self._victim_state:
+            found[Witness.VICTIM] = f"the process was {self._victim_state}, now {now}"
+            self.victim.kill()
+            self.victim.wait()
+            self.victim = _start_victim()
+        if (tree := _tree(self.target)) != self._target_state:
+            found[Witness.FOLDER] = f"the folder was {self._target_state}, now {tree}"
+            self._furnish()
+        elif (places := _places(self.nonce)) != self._places:
+            found[Witness.FOLDER] = f"files of the host: {places ^ self._places}"
+            for path in map(Path, places - self._places):
+                path.unlink(missing_ok=True)
+        return found
+
+    def _heard(self) -> str:
+        for number, listener in enumerate(self._listeners):
+            with contextlib.suppress(BlockingIOError):
+                if listener.type == socket.SOCK_STREAM:
+                    listener.accept()[0].close()
+                else:
+                    listener.recv(99)
+                return f"listener {number} heard from it"
+        with contextlib.suppress(BlockingIOError):
+            if os.read(self._fifo, 99):
+                return "the fifo has something in it"
+        return ""
+
+
+_SPACES = ("net", "pid", "ipc", "user", "mnt")
+
+
+def _start_victim() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(["sleep", "1000"], start_new_session=True, stdin=subprocess.DEVNULL)
+
+
+def _state(pid: int) -> tuple[Any, ...]:
+    """All that a program could change of a process, without asking the process."""
+    import ctypes
+    import resource
+
+    stat = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    # A running process is as good as a sleeping one; a stopped or dead one is not.
+    ioprio = ctypes.CDLL(None).syscall(_IOPRIO_GET.get(platform.machine(), 252), 1, pid)
+    return (
+        "gone" if stat[0] in "TtZX" else "alive",
+        os.getpriority(os.PRIO_PROCESS, pid),
+        os.sched_getscheduler(pid),
+        tuple(sorted(os.sched_getaffinity(pid))),
+        resource.prlimit(pid, resource.RLIMIT_NOFILE),
+        Path(f"/proc/{pid}/oom_score_adj").read_text("ascii").strip(),
+        ioprio,
+    )
+
+
+def _tree(folder: Path) -> tuple[Any, ...]:
+    def one(path: Path) -> tuple[Any, ...]:
+        seen = path.lstat()
+        content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+        owner = (seen.st_uid, seen.st_gid)
+        return (path.name, oct(seen.st_mode), owner, seen.st_mtime_ns, seen.st_nlink, content)
+
+    return tuple(one(path) for path in sorted(folder.iterdir()))
+
+
+def _places(nonce: str) -> frozenset[str]:
+    return frozenset(p for p in (*_PLACES, f"/tmp/hostile-{nonce}") if Path(p).exists())
+
+
+def descendants(root: int) -> dict[int, str]:
+    """Every process below `root`, dead ones that nobody waited for included: its name and state."""
+    parents: dict[int, tuple[int, str]] = {}
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            with contextlib.suppress(OSError):
+                name, _, rest = (path / "stat").read_text("ascii", "replace").rpartition(")")
+                state, parent, *_ = rest.split()
+                parents[int(path.name)] = (int(parent), f"{name.partition('(')[2]} ({state})")
+    found: dict[int, str] = {}
+    pending = [root]
+    while pending:
+        above = pending.pop()
+        for pid, (parent, name) in parents.items():
+            if parent == above and pid not in found:
+                found[pid] = name
+                pending.append(pid)
+    return found
+
+
+def end(pids: dict[int, str]) -> None:
+    """Kill processes that were left behind, and wait for those that are ours."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for _ in pids:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(-1, 0)

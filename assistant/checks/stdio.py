@@ -8,8 +8,8 @@ missing there, it is added.
 
 What is the same output (`difference`):
 
-- `\\r\\n` ends a line as `\\n` does; whitespace at the start and the end of a line and blank lines at
-  the end of the output do not count; every other line has its place;
+- `\\r\\n` ends a line as `\\n` does; whitespace at both ends of a line and blank lines at the end
+  of the output do not count; every other line has its place;
 - within a line the tokens, separated by whitespace, have to agree one by one;
 - where the expected token is a number with a point or an exponent, a number within 1e-6 of it,
   absolutely or relatively, is the same;

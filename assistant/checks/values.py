@@ -34,7 +34,7 @@ import fractions
 import json
 import json.encoder
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
+from typing import Any, cast
 
 MAX_DEPTH = 100
 """Levels of nesting; the stack of the reader is finite."""
@@ -235,9 +235,7 @@ def read(tree: Any, handle: Callable[[str, Any], Any] | None = None, depth: int 
         raise ValueError(f"a value that is nested deeper than {MAX_DEPTH} levels")
     if kind is list:
         return [read(item, handle, depth + 1) for item in tree]
-    tag: str
-    inner: Any
-    ((tag, inner),) = tree.items()
+    ((tag, inner),) = cast(dict[str, Any], tree).items()
     if (reader := _READERS.get(tag)) is None:
         if handle is None:
             raise ValueError(f"an unknown tag {tag[:40]!r}")
@@ -245,12 +243,13 @@ def read(tree: Any, handle: Callable[[str, Any], Any] | None = None, depth: int 
     wanted, make = reader
     if type(inner) is not wanted:
         raise ValueError(f"{tag!r} holds a value of another kind")
+    held: Any = inner
     if wanted is list:
-        inner = [read(item, handle, depth + 1) for item in inner]
+        held = [read(item, handle, depth + 1) for item in cast(list[Any], inner)]
     elif wanted is dict:
-        inner = read(inner, handle, depth + 1)
+        held = read(inner, handle, depth + 1)
     try:
-        return make(inner)
+        return make(held)
     except (TypeError, ArithmeticError, OverflowError, KeyError) as error:
         raise ValueError(f"{tag!r} holds what is no such value: {error}") from None
 

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: ANN001, ANN201, ANN202, ANN204, F821
+# ruff: noqa: ANN001, ANN202, ANN204, F821
 """The program around an answer, inside the sandbox: one question at a time, one answer each.
 
 It is executed with `receive` and `send` in its globals. The first frame is the compiled

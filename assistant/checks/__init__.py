@@ -4,24 +4,27 @@ The order is fixed, and the first finding is the verdict:
 
 1. `parsing`: the code is Python at all, else `error`;
 2. `names`: every name that it reads is bound somewhere, else `error`;
-3. with tests, and only with tests, it runs (`trial`), and what was seen decides (`verdicts`):
-   `pass`, `wrong` (an assertion of the tests failed), `error` (anything was raised), `timeout`,
-   `memory`, `output limit`, `crash`, `protocol violation`, or `not checked` when no assertion
-   was reached;
-4. without tests `parsed`: nothing more could be said.
+3. with tests it runs (`apart`): the code in one sandbox, the tests in another;
+4. without tests the examples in its docstrings are run (`doctests`), if it has some;
+5. else `parsed`: nothing more could be said.
 
-Other languages, and a check that was switched off, are `not checked`, with the reason.
+What is run is run in a sandbox, and what came of it is judged here: `pass`, `wrong` (an assertion
+of the tests failed), `error` (anything was raised), `timeout`, `memory`, `output limit`, `crash`,
+`protocol violation`, `not checked` with the reason, or `sandbox unavailable`.
+
+Other languages, and a check that was switched off, are `not checked`.
 """
 
-from assistant.checks.judge import CheckResult, check, check_many
+from assistant.checks.apart import run_asserts, run_check, run_tests
+from assistant.checks.judge import check, check_many
 from assistant.checks.names import Undefined, undefined_names
 from assistant.checks.parsing import ParseError, parse_error
+from assistant.checks.result import NOTHING_RAN, CheckResult
 from assistant.checks.testfile import TestFile, read_tests
-from assistant.checks.trial import Limits
-from assistant.checks.verdicts import UNSANDBOXED, run_tests
+from assistant.sandbox import Limits
 
 __all__ = [
-    "UNSANDBOXED",
+    "NOTHING_RAN",
     "CheckResult",
     "Limits",
     "ParseError",
@@ -31,6 +34,8 @@ __all__ = [
     "check_many",
     "parse_error",
     "read_tests",
+    "run_asserts",
+    "run_check",
     "run_tests",
     "undefined_names",
 ]

@@ -30,8 +30,6 @@ def run_tests(
     tests: TestFile,
     limits: Limits | None = None,
     *,
-    module_name: str = "answer",
-    importable: bool = False,
     layer: Layer | None = None,
     stop: threading.Event | None = None,
 ) -> CheckResult:
@@ -41,21 +39,19 @@ def run_tests(
         code: the answer, a whole module.
         tests: what it has to stand.
         limits: of each of the two processes.
-        module_name: the name that the code is loaded under.
-        importable: the tests may import it by that name.
         layer: of isolation; by default the best that the machine has.
         stop: set from another thread, it ends the run within a tenth of a second.
     """
     limits = limits or Limits()
     started = time.monotonic()
+    if tests.pytest:
+        return CheckResult(Outcome.NOT_CHECKED, NOTHING_RAN, _needs_pytest(tests))
     try:
         seen = observe(
             code,
             tests,
             prepare(code, tests),
             limits,
-            module=module_name,
-            importable=importable,
             layer=layer,
             stop=stop,
         )
@@ -103,6 +99,13 @@ def run_check(
     return run_tests(code, TestFile("check", source), limits, layer=layer, stop=stop)
 
 
+def _needs_pytest(tests: TestFile) -> str:
+    return (
+        f"the tests need pytest ({tests.pytest}), which does not run here; "
+        "write them as plain asserts, test_* functions or unittest cases: --tests FILE"
+    )
+
+
 _Judged = tuple[Outcome, str, str]
 
 
@@ -121,7 +124,9 @@ def _judge(seen: Seen, tests: TestFile, limits: Limits) -> _Judged:
         return Outcome.PROTOCOL_VIOLATION, str(seen.last["message"]), ""
     if end == "unsupported":
         return Outcome.NOT_CHECKED, f"the tests need {seen.last['message']}", ""
-    if list(tests.functions) != seen.last["functions"]:
+    if skipped := seen.last["skipped"]:
+        return Outcome.NOT_CHECKED, f"skipped: {'; '.join(map(str, skipped))[:300]}", ""
+    if sorted(tests.functions) != sorted(seen.last["functions"]):
         return Outcome.NOT_CHECKED, f"not every test of {tests.name} was run", ""
     if not tests.functions and not seen.last["asserts"]:
         return Outcome.NOT_CHECKED, f"no assert of {tests.name} was reached", ""

@@ -1,4 +1,4 @@
-"""The verdict on generated code: the three checks in their fixed order."""
+"""The verdict on generated code: the checks in their fixed order."""
 
 from __future__ import annotations
 
@@ -6,26 +6,16 @@ import os
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
 from itertools import islice
 
+from assistant.checks.apart import run_tests
 from assistant.checks.names import Undefined, undefined_names
 from assistant.checks.parsing import parse_error
+from assistant.checks.result import NOTHING_RAN, CheckResult
 from assistant.checks.testfile import TestFile, parse_tests
-from assistant.checks.trial import Limits
-from assistant.checks.verdicts import UNSANDBOXED, run_tests
 from assistant.events import Outcome
-
-NOTHING_RAN = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """What a `Verdict` event says, without the candidate that it is about."""
-
-    outcome: Outcome
-    layer: str
-    detail: str
+from assistant.sandbox import Layer, Limits
 
 
 def check(
@@ -36,9 +26,10 @@ def check(
     tests: TestFile | None = None,
     verify: bool = True,
     limits: Limits | None = None,
+    layer: Layer | None = None,
     stop: threading.Event | None = None,
 ) -> CheckResult:
-    """Check `code`; it is run only when `tests` are given.
+    """Check `code`; it is run, in the sandbox, when `tests` are given or it has doctests.
 
     Args:
         code: what the model wrote.
@@ -46,24 +37,30 @@ def check(
         known_names: names that the place provides which the code is meant for.
         tests: what the code has to stand.
         verify: False when the user switched the checks off.
-        limits: of the run of the tests.
-        stop: set from another thread, it ends that run.
+        limits: of each process that runs.
+        layer: of isolation; by default the best that the machine has.
+        stop: set from another thread, it ends what runs within a tenth of a second.
     """
     if not verify:
         return CheckResult(Outcome.NOT_CHECKED, NOTHING_RAN, "checks are switched off")
     if language != "python":
         return CheckResult(Outcome.NOT_CHECKED, NOTHING_RAN, f"no checks for {language} yet")
     if (problem := parse_error(code)) is not None:
-        return CheckResult(Outcome.ERROR, NOTHING_RAN, str(problem))
+        return CheckResult(Outcome.ERROR, NOTHING_RAN, str(problem), "SyntaxError")
     if undefined := undefined_names(code, known_names):
-        return CheckResult(Outcome.ERROR, NOTHING_RAN, _listed(undefined))
-    if tests is None:
-        return CheckResult(
-            Outcome.PARSED, NOTHING_RAN, "it parses and its names resolve; no tests were given"
-        )
-    outcome, detail = run_tests(code, tests, limits, stop)
-    ran = outcome not in (Outcome.SANDBOX_UNAVAILABLE, Outcome.NOT_CHECKED)
-    return CheckResult(outcome, UNSANDBOXED if ran else NOTHING_RAN, detail)
+        return CheckResult(Outcome.ERROR, NOTHING_RAN, _listed(undefined), "NameError")
+    if tests is not None:
+        return run_tests(code, tests, limits, layer=layer, stop=stop)
+    # Code that needs names of the place it is meant for can not run by itself.
+    if ">>>" in code and (not known_names or not undefined_names(code)):
+        from assistant.checks.doctests import judge_doctests
+
+        found = judge_doctests(code, limits=limits, layer=layer, stop=stop)
+        if found.outcome is not Outcome.PARSED:
+            return found
+    return CheckResult(
+        Outcome.PARSED, NOTHING_RAN, "it parses and its names resolve; no tests were given"
+    )
 
 
 def _listed(undefined: list[Undefined], most: int = 3) -> str:
@@ -81,21 +78,62 @@ def check_many(
 ) -> Iterator[CheckResult]:
     """The results for many `(code, tests)` texts, in the order of the pairs.
 
-    A thread per worker waits for a process each, so the time is that of the processes. The pairs
-    are taken from the iterable a little ahead of the results, never all at once.
+    A thread per worker waits for its processes, so the time is theirs. The pairs are taken from
+    the iterable a little ahead of the results, never all at once. A timeout that was seen while
+    others ran is judged once more with nothing beside it.
 
     Raises:
         UsageProblem: the tests of a pair are not Python or test nothing.
     """
     workers = workers or max(1, os.cpu_count() or 1)
-    pending = iter(pairs)
+    pending, road = iter(pairs), _Road()
 
     def one(pair: tuple[str, str]) -> CheckResult:
         code, tests = pair
-        return check(code, tests=parse_tests(tests), limits=limits)
+        parsed = parse_tests(tests)
+        with road.shared():
+            result = check(code, tests=parsed, limits=limits)
+        if result.outcome is Outcome.TIMEOUT and workers > 1:
+            with road.alone():
+                result = check(code, tests=parsed, limits=limits)
+        return result
 
     with ThreadPoolExecutor(workers, thread_name_prefix="check") as pool:
         running = [pool.submit(one, pair) for pair in islice(pending, workers * 4)]
         while running:
             yield running.pop(0).result()
             running += [pool.submit(one, pair) for pair in islice(pending, 1)]
+
+
+class _Road:
+    """Many may be on it at once, or one that wants it to itself."""
+
+    def __init__(self) -> None:
+        self._free = threading.Condition()
+        self._users, self._waiting = 0, 0
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        with self._free:
+            self._free.wait_for(lambda: self._users >= 0 and not self._waiting)
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._users -= 1
+                self._free.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._free:
+            self._waiting += 1
+            self._free.wait_for(lambda: self._users == 0)
+            self._waiting -= 1
+            self._users = -1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._users = 0
+                self._free.notify_all()

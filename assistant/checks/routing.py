@@ -14,6 +14,7 @@ import functools
 import json
 import marshal
 import secrets
+import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from assistant.sandbox import Ended, Layer, Limits, Sandbox
 _INSIDE = Path(__file__).with_name("inside")
 _PEER = _INSIDE / "peer.py"
 _SHARED = ("codec.py", "links.py", "objects.py", "standins.py")
+_MORE = {"tester.py": ("running.py",)}
 _DEEPEST = 100
 """Questions within questions: callbacks that call the code that calls them."""
 
@@ -58,8 +60,6 @@ def observe(
     prepared: Prepared,
     limits: Limits,
     *,
-    module: str,
-    importable: bool,
     layer: Layer | None = None,
     stop: threading.Event | None = None,
 ) -> Seen:
@@ -80,15 +80,14 @@ def observe(
             "identifiers": prepared.identifiers,
             "name": tests.name,
             "functions": list(tests.functions),
-            "module": module,
-            "importable": importable,
+            "modules": list(tests.modules),
         }
         try:
             subject.send(_role("subject.py"))
             tester.send(_role("tester.py"))
             seen.in_code = False
             tester.send(marshal.dumps(setup))
-            loaded = _load(subject, code, module, prepared.wanted, seen)
+            loaded = _load(subject, code, _module_name(tests), prepared.wanted, seen)
             if loaded is not None:
                 seen.in_code = False
                 tester.send(loaded)
@@ -100,9 +99,15 @@ def observe(
     return seen
 
 
+def _module_name(tests: TestFile) -> str:
+    """What the code is loaded as: never a module of the library, which it would replace there."""
+    name = tests.modules[0].rpartition(".")[2] if tests.modules else "answer"
+    return "answer" if name in sys.stdlib_module_names else name
+
+
 @functools.cache
 def _role(name: str) -> bytes:
-    files = [_INSIDE / file for file in (*_SHARED, name)]
+    files = [_INSIDE / file for file in (*_SHARED, *_MORE.get(name, ()), name)]
     texts = ((file, file.read_text("utf-8")) for file in files)
     return marshal.dumps(
         [marshal.dumps(compile(text, f"<{file.stem}>", "exec")) for file, text in texts]

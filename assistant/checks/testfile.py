@@ -1,6 +1,7 @@
-"""Tests as a user writes them: plain asserts or `test_*` functions, pytest not needed.
+"""Tests as a user writes them: plain asserts, `test_*` functions, test classes.
 
-The names of the answer are in scope, as if the tests stood below it in the same file.
+The names of the answer are in scope, as if the tests stood below it in the same file; where the
+code is a file of its own (`module`), the tests may import it by its name as well.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import ast
 import io
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +17,16 @@ from assistant.checks.parsing import parse_error
 from assistant.errors import UsageProblem
 
 _MAX_BYTES = 1 << 20
+_FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+# What pytest calls around tests, and nobody else.
+_PYTEST_HOOKS = frozenset(
+    {"setup_module", "teardown_module", "setup_function", "teardown_function", "pytestmark"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class TestFile:
-    """Tests that can be run: their text and the functions that a run must have called."""
+    """Tests that can be run: their text and the tests that a run must have brought to an end."""
 
     # Keeps pytest from collecting this class for its name.
     __test__ = False
@@ -27,6 +34,11 @@ class TestFile:
     name: str
     source: str
     functions: tuple[str, ...] = ()
+    """`test_a`, and `TestB.test_c` for a method; empty when there are module-level asserts only."""
+    modules: tuple[str, ...] = ()
+    """The names by which the tests import the code under test."""
+    pytest: str = ""
+    """What in the tests only pytest can do; empty when it is not needed."""
 
     def line(self, number: int) -> str:
         """The text of line `number` (from 1), stripped; empty when there is none."""
@@ -34,8 +46,13 @@ class TestFile:
         return lines[number - 1].strip() if 0 < number <= len(lines) else ""
 
 
-def read_tests(path: Path) -> TestFile:
+def read_tests(path: Path, *, module: str = "", project: bool = False) -> TestFile:
     """Read and examine the tests in `path`.
+
+    Args:
+        path: the file.
+        module: the name of the file under test, without folder and suffix, when it is a file.
+        project: the tests will see a project, so they may import what is installed there.
 
     Raises:
         UsageProblem: there is no such file, it is not Python, or nothing in it can be run.
@@ -55,11 +72,13 @@ def read_tests(path: Path) -> TestFile:
         ) from error
     except UnicodeDecodeError as error:
         raise UsageProblem(f"The tests {path} are not UTF-8 text (byte {error.start}).") from error
-    return parse_tests(source, path.name)
+    return parse_tests(source, path.name, module=module, project=project)
 
 
-def parse_tests(source: str, name: str = "tests") -> TestFile:
-    """Examine tests that are at hand as text.
+def parse_tests(
+    source: str, name: str = "tests", *, module: str = "", project: bool = False
+) -> TestFile:
+    """Examine tests that are at hand as text; arguments as for `read_tests`.
 
     Raises:
         UsageProblem: the text is not Python, or nothing in it can be run.
@@ -67,36 +86,53 @@ def parse_tests(source: str, name: str = "tests") -> TestFile:
     if (problem := parse_error(source)) is not None:
         raise UsageProblem(f"The tests {name} are not Python: {problem}.")
     body = ast.parse(source).body
-    functions = [node for node in body if _is_test_function(node)]
-    for function in functions:
-        _refuse_parameters(function, name)
+    for function in _all_functions(body):
         _refuse_yield(function, name)
-    for node in body:
-        _refuse_import(node, name)
-        if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
-            raise UsageProblem(
-                f"The tests {name} hold the class {node.name} (line {node.lineno}), and test "
-                "classes are not run.",
-                hint="Write its tests as plain asserts or as test_* functions.",
-            )
+    modules = tuple(dict.fromkeys(_imports_of_the_code(body, module)))
+    if not project:
+        _refuse_imports(body, name, modules)
+    functions = tuple(_tests_in(body))
     if not functions and not any(isinstance(node, ast.Assert) for node in _walk(body)):
         raise UsageProblem(
             f"The tests {name} hold no assert and no test_* function, so nothing would be tested."
         )
-    return TestFile(name, source, tuple(getattr(function, "name", "") for function in functions))
+    return TestFile(name, source, functions, modules, next(_pytest_needs(body), ""))
 
 
-def _refuse_import(node: ast.stmt, name: str) -> None:
+def _imports(body: list[ast.stmt]) -> Iterator[tuple[str, int]]:
+    """The modules that the tests import wherever they do, with the line."""
+    for node in _walk(body):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or ""), node.lineno
+
+
+def _imports_of_the_code(body: list[ast.stmt], module: str) -> Iterator[str]:
+    """`cart`, `app.cart`, and the `cart` of `from app import cart`, for the module `cart`."""
+    if not module:
+        return
+    for name, _ in _imports(body):
+        if name.rpartition(".")[2] == module and not name.startswith("."):
+            yield name
+    for node in _walk(body):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            root = node.module.partition(".")[0]
+            inner = any(alias.name == module for alias in node.names)
+            if inner and root not in sys.stdlib_module_names:
+                yield f"{node.module}.{module}"
+
+
+def _refuse_imports(body: list[ast.stmt], name: str, modules: tuple[str, ...]) -> None:
     """Tests that can not be loaded would count against code that may be right."""
-    modules: list[str] = []
-    if isinstance(node, ast.Import):
-        modules = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom):
-        modules = ["." * node.level + (node.module or "")]
-    for module in modules:
-        if module.partition(".")[0] not in sys.stdlib_module_names:
+    packages = {module.rpartition(".")[0] for module in modules}
+    for module, line in _imports(body):
+        root = module.partition(".")[0]
+        if root in sys.stdlib_module_names or root == "pytest":
+            continue
+        if module not in modules and module not in packages:
             raise UsageProblem(
-                f"The tests {name} import {module} (line {node.lineno}); where they run there is "
+                f"The tests {name} import {module} (line {line}); where they run there is "
                 "the standard library only.",
                 hint="The names of the answer are in scope already; leave such imports out.",
             )
@@ -106,35 +142,84 @@ def _walk(body: list[ast.stmt]) -> list[ast.AST]:
     return [node for statement in body for node in ast.walk(statement)]
 
 
-def _is_test_function(node: ast.stmt) -> bool:
-    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (
-        node.name.startswith("test_") or node.name == "test"
-    )
+def _tests_in(body: list[ast.stmt]) -> Iterator[str]:
+    for node in body:
+        if isinstance(node, _FUNCTION) and _is_test(node):
+            yield node.name
+        elif isinstance(node, ast.ClassDef) and _is_test_class(node):
+            yield from (f"{node.name}.{method.name}" for method in _methods(node))
 
 
-def _refuse_yield(function: ast.stmt, name: str) -> None:
+def _all_functions(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in body:
+        if isinstance(node, _FUNCTION) and _is_test(node):
+            yield node
+        elif isinstance(node, ast.ClassDef) and _is_test_class(node):
+            yield from _methods(node)
+
+
+def _is_test(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    fixture = any("fixture" in ast.dump(decorator) for decorator in node.decorator_list)
+    return (node.name.startswith("test_") or node.name == "test") and not fixture
+
+
+def _is_test_class(node: ast.ClassDef) -> bool:
+    return node.name.startswith("Test") or is_case(node)
+
+
+def is_case(node: ast.ClassDef) -> bool:
+    """True for a class of the standard library's `unittest`."""
+    return any(ast.unparse(base).endswith("TestCase") for base in node.bases)
+
+
+def _methods(node: ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    case = is_case(node)
+    found = [inner for inner in node.body if isinstance(inner, _FUNCTION)]
+    return [one for one in found if one.name.startswith("test" if case else "test_")]
+
+
+def _refuse_yield(function: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> None:
     """Calling a generator runs nothing of it: every such test would hold."""
     inside: list[ast.AST] = list(ast.iter_child_nodes(function))
     while inside:
         node = inside.pop()
         if isinstance(node, ast.Yield | ast.YieldFrom):
             raise UsageProblem(
-                f"{getattr(function, 'name', '')} in the tests {name} yields (line {node.lineno}), "
+                f"{function.name} in the tests {name} yields (line {node.lineno}), "
                 "so calling it would test nothing.",
                 hint="Write it without yield.",
             )
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if not isinstance(node, _FUNCTION | ast.Lambda):
             inside += ast.iter_child_nodes(node)
 
 
-def _refuse_parameters(function: ast.stmt, name: str) -> None:
-    assert isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+def _pytest_needs(body: list[ast.stmt]) -> Iterator[str]:
+    """What only pytest knows how to run, each with its line."""
+    for module, line in _imports(body):
+        if module.partition(".")[0] == "pytest":
+            yield f"import pytest, line {line}"
+    for node in body:
+        if isinstance(node, _FUNCTION):
+            if node.name in _PYTEST_HOOKS:
+                yield f"{node.name}, line {node.lineno}"
+            elif _is_test(node) and _needs_arguments(node, 0):
+                yield f"{node.name} takes fixtures, line {node.lineno}"
+        elif isinstance(node, ast.ClassDef) and _is_test_class(node) and not is_case(node):
+            yield from _class_needs(node)
+
+
+def _class_needs(node: ast.ClassDef) -> Iterator[str]:
+    if node.bases:
+        yield f"class {node.name} derives from another, line {node.lineno}"
+    for method in _methods(node):
+        static = any(ast.unparse(one) == "staticmethod" for one in method.decorator_list)
+        if _needs_arguments(method, 0 if static else 1):
+            yield f"{node.name}.{method.name} takes fixtures, line {method.lineno}"
+
+
+def _needs_arguments(function: ast.FunctionDef | ast.AsyncFunctionDef, given: int) -> bool:
+    """True when somebody must give arguments; a decorator (`mock.patch`) may do it."""
     arguments = function.args
     required = len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)
     required += sum(default is None for default in arguments.kw_defaults)
-    if required > 0:
-        raise UsageProblem(
-            f"{function.name} in the tests {name} (line {function.lineno}) takes arguments.",
-            hint="pytest's fixtures and parameters are not available here; "
-            "write test functions without arguments.",
-        )
+    return required > given and not function.decorator_list

@@ -9,7 +9,7 @@ plain data, checked by the parent, or a stand-in. So what this process reports i
 SIDE = 0
 _setup = {}
 _scope = {}
-_counted = {"asserts": 0, "functions": []}
+_counted = {"asserts": 0, "functions": [], "skipped": []}
 _dumps = _json.make_encoder(
     None, None, _json.encode_basestring_ascii, None, ": ", ", ", False, False, True
 )
@@ -47,14 +47,24 @@ def _prepare(names, module):
     sys.modules["tests"] = space
     _scope.update(names)
     vars(space).update(names)
-    if _setup["importable"]:
-        sys.modules[_setup["module"]] = module
+    for name in _setup["modules"]:
+        _make_importable(name, module)
     for code in _setup["imports"]:
         try:
             exec(marshal.loads(code), vars(space))
         except Exception:
             continue  # it was optional to the answer, or only exists there
     globals()["_space"] = vars(space)
+
+
+def _make_importable(name, module):
+    """Put the code's stand-in where the tests will import it, below packages that hold no more."""
+    sys.modules[name] = module
+    while "." in name:
+        name, _, last = name.rpartition(".")
+        package = sys.modules.setdefault(name, type(sys)(name))
+        package.__path__ = []
+        setattr(package, last, sys.modules[f"{name}.{last}"])
 
 
 def other_change(parts):
@@ -71,14 +81,7 @@ def _run_tests():
     _space["__assistant_value__"] = _value
     _report(at="tests")
     exec(marshal.loads(_setup["code"]), _space)
-    for name in _setup["functions"]:
-        _report(at=name)
-        result = _space[name]()
-        if type(result).__name__ == "coroutine":
-            import asyncio
-
-            asyncio.run(result)
-        _counted["functions"].append(name)
+    run_all()
 
 
 def _held():

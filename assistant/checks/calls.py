@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 from assistant.checks import values
 from assistant.checks.compare import Equality, same
-from assistant.checks.program import Program, Stopped, packed_arguments
+from assistant.checks.program import Program, Stopped, decoded, packed_arguments
 from assistant.checks.result import NOTHING_RAN, CheckResult
 from assistant.events import Outcome
 from assistant.sandbox import Layer, Limits
@@ -58,93 +59,64 @@ def judge_calls(
         name: what the module is importable as.
         layer: of isolation; by default the best that works here.
         stop: set from another thread, it ends the check.
+
+    Raises:
+        TypeError: an argument or an expected value is no plain data.
+        ValueError: such a value is nested too deeply, or holds too large an int.
     """
     started, used, done = time.monotonic(), NOTHING_RAN, 0
 
     def result(outcome: Outcome, detail: str, kind: str = "") -> CheckResult:
         return CheckResult(outcome, used, detail, kind, time.monotonic() - started)
 
-    def agrees(text: bytes, call: Call) -> bool:
-        return matches(
-            text,
-            call.expected,
-            equality=equality,
-            rel_tol=rel_tol,
-            abs_tol=abs_tol,
-            nan_equal=nan_equal,
-        )
-
-    shown = ""
+    agrees = functools.partial(
+        same, equality=equality, rel_tol=rel_tol, abs_tol=abs_tol, nan_equal=nan_equal
+    )
+    current: Call | None = None
+    longest = (limits or Limits()).message_kb << 10
     try:
         with Program(source, limits, name=name, layer=layer, stop=stop) as program:
             used = program.layer.value
             program.load(cpu_s=call_cpu_s, wall_s=call_wall_s)
-            for call in calls:
-                shown = f" in {_call(function, call)}"
+            for current in calls:
+                wanted = values.encode(current.expected)
                 text = program.call_encoded(
                     function,
-                    packed_arguments(call.args, call.kwargs),
+                    packed_arguments(current.args, current.kwargs),
                     cpu_s=call_cpu_s,
                     wall_s=call_wall_s,
-                    max_bytes=_longest(call.expected, limits or Limits()),
+                    max_bytes=max(longest, 2 * len(wanted) + 4096),
                 )
-                if not agrees(text, call):
-                    return result(Outcome.WRONG, f"{_difference(function, call, text)}")
+                # Equal texts are equal values, but for nan, which may not be asked to be.
+                if text != wanted or (_NAN in text and not nan_equal):
+                    got = decoded(text)
+                    if not agrees(got, current.expected):
+                        return result(Outcome.WRONG, _difference(function, current, got))
                 done += 1
     except Stopped as stopped:
-        return result(stopped.outcome, stopped.detail + shown, stopped.kind)
+        where = f" in {_call(function, current)}" if current is not None else ""
+        return result(stopped.outcome, stopped.detail + where, stopped.kind)
     if not done:
         return result(Outcome.NOT_CHECKED, "there were no calls to make")
     return result(Outcome.PASS, f"{done} call{'s' * (done != 1)} gave what was expected")
 
 
-def matches(
-    text: bytes,
-    expected: Any,
-    *,
-    equality: Equality = Equality.STRICT,
-    rel_tol: float = 0.0,
-    abs_tol: float = 0.0,
-    nan_equal: bool = False,
-) -> bool:
-    """Whether an unread answer is what was expected.
-
-    Raises:
-        Stopped: it is no value at all.
-    """
-    try:
-        if text == values.encode(expected) and (nan_equal or _NAN not in text):
-            return True
-        got = values.decode(text)
-    except ValueError as error:
-        detail = f"on the channel came a value that can not be read: {error}"
-        raise Stopped(Outcome.PROTOCOL_VIOLATION, detail) from error
-    return same(
-        got,
-        expected,
-        equality=equality,
-        rel_tol=rel_tol,
-        abs_tol=abs_tol,
-        nan_equal=nan_equal,
-    )
-
-
-def _longest(expected: Any, limits: Limits) -> int:
-    return max(limits.message_kb << 10, 2 * len(values.encode(expected)) + 4096)
-
-
-def _difference(function: str, call: Call, text: bytes) -> str:
-    got, want = _short(values.decode(text)), _short(call.expected)
-    return f"{_call(function, call)} gave {got}, expected {want}"
+def _difference(function: str, call: Call, got: Any) -> str:
+    return f"{_call(function, call)} gave {_short(got)}, expected {_short(call.expected)}"
 
 
 def _call(function: str, call: Call) -> str:
-    parts = [repr(value) for value in call.args]
-    parts += [f"{key}={value!r}" for key, value in call.kwargs.items()]
-    text = ", ".join(parts)
-    return f"{function}({text if len(text) <= _SHOWN else text[:_SHOWN] + '...'})"
+    parts = [_short(value) for value in call.args]
+    parts += [f"{key}={_short(value)}" for key, value in call.kwargs.items()]
+    return f"{function}({_cut(', '.join(parts))})"
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    try:
+        return _cut(repr(value))
+    except ValueError:  # an int of more digits than Python shows
+        return f"a {type(value).__name__} that is too long to be shown"
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

@@ -179,7 +179,7 @@ class Program:
             TypeError: an argument is no plain data.
         """
         packed = packed_arguments(args, kwargs)
-        return _value(
+        return decoded(
             self.call_encoded(function, packed, cpu_s=cpu_s, wall_s=wall_s, max_bytes=max_bytes)
         )
 
@@ -221,7 +221,7 @@ class Program:
         """
         question = os.urandom(8).hex()
         frame = marshal.dumps((question, operation, *operands))
-        return _value(self._exchange(question, frame, cpu_s, wall_s, max_bytes))
+        return decoded(self._exchange(question, frame, cpu_s, wall_s, max_bytes))
 
     def _exchange(
         self,
@@ -251,7 +251,12 @@ class Program:
         raise raised.stopped
 
 
-def _value(text: bytes) -> Any:
+def decoded(text: bytes) -> Any:
+    """The value that an answer's text stands for.
+
+    Raises:
+        Stopped: it is no value: a protocol violation.
+    """
     try:
         return values.decode(text)
     except ValueError as error:

@@ -120,24 +120,33 @@ def _shown(source, names, flags):
 def _message(error):
     try:
         text = str(error)
-    except Exception:
-        return f"<exception {type(error).__name__}: str() failed>"
+    except BaseException:
+        return f"<exception {_name_of(type(error))}: str() failed>"
     return text if type(text) is str else ""
+
+
+# Read past whatever the class of an exception says about itself.
+_name_of = type.__dict__["__name__"].__get__
+_bases_of = type.__dict__["__mro__"].__get__
+_trace_of = BaseException.__dict__["__traceback__"].__get__
+_arguments_of = BaseException.__dict__["args"].__get__
+_NO_MEMORY = encode(["MemoryError", list(MemoryError.__mro__), "", 0, None])
 
 
 def _raised(error):
     """What was raised, as data: type, the built-in types above it, message, line, arguments."""
     if isinstance(error, MemoryError):
         _RESERVE.clear()
-    kind, line, trace = type(error), 0, error.__traceback__
+        return _NO_MEMORY
+    kind, line, trace = type(error), 0, _trace_of(error)
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == _ANSWER:
             line = trace.tb_lineno
         trace = trace.tb_next
-    bases = [base for base in type.mro(kind) if base in _TYPES]
-    report = [str(kind.__name__)[:200], bases, _message(error)[:_TEXT], line]
+    bases = [base for base in _bases_of(kind) if base in _TYPES]
+    report = [_name_of(kind)[:200], bases, _message(error)[:_TEXT], line]
     try:
-        return encode([*report, error.args])
+        return encode([*report, _arguments_of(error)])
     except (TypeError, ValueError):
         return encode([*report, None])
 
@@ -152,8 +161,8 @@ def _serve(receive, send):
         "main": worker.main,
         "example": worker.example,
     }
-    # The answer has as many frames as in a program of its own.
-    sys.setrecursionlimit(1000 + 4)
+    # The frames below the answer are ours: it has as many as in a program of its own.
+    sys.setrecursionlimit(1000 + 8)
     while True:
         question, operation, *operands = loads(receive())
         try:

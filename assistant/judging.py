@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 CALL_CPU_S = 2.0
 """Of one example in the request, in seconds of processor time."""
+_NEEDS_ITS_PLACE = (
+    "it parses and its names resolve; it needs names of its file, so it was not run by itself"
+)
 _CLOSE = 1e-9
 """Relative; sums of floats in another order differ in their last digits."""
 
@@ -54,11 +57,11 @@ def judge(
         stop: set from another thread, it ends what runs.
     """
     known = options.known_names | names_given(task.request)
-    python = options.verify and task.language == "python" and parse_error(source) is None
-    alone = python and runs_alone(source, known)
-    if alone and options.tests is None and not undefined_names(source):
-        examples = examples_for(source, task.request)
-        if examples:
+    readable = options.verify and task.language == "python" and parse_error(source) is None
+    if readable and options.tests is None and not undefined_names(source, known):
+        if not runs_alone(source, known):
+            return CheckResult(Outcome.PARSED, NOTHING_RAN, _NEEDS_ITS_PLACE)
+        if examples := examples_for(source, task.request):
             return judge_examples(source, examples, stop)
     return check(
         source,

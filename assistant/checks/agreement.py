@@ -124,7 +124,7 @@ def questions_for(
         for example in find_examples(text)
         if example.function == name
     ]
-    different = {repr(one): one for one in [*examples, *inputs_for(parameters)]}
+    different = {one.key: one for one in [*examples, *inputs_for(parameters)]}
     chosen = tuple(different.values())[:MOST_INPUTS]
     return Questions(name, chosen, named) if chosen else None
 

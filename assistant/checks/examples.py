@@ -22,10 +22,13 @@ from typing import Any
 
 _MAX_EXAMPLES = 64
 _MAX_TEXT = 200_000
+_MAX_LINES = 2_000
+_MAX_LINE = 2_000
+"""Characters; a longer line is data, and every call in it would be followed to its end."""
 _CALL = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\(")
 _BEFORE_DEFINITION = re.compile(r"\b(?:def|class|lambda)\s+$")
 _CONNECTOR = re.compile(
-    r"""`?\s*(?:==?|->|=>|→|⇒|↦|\)?\s*\#\s*(?:->|=>|==|→|returns?)?
+    r"""`?\s*(?:==|=>|=|->|→|⇒|↦|\)?\s*\#\s*(?:->|=>|==|→|returns?)?
     |(?:should\s+|must\s+|will\s+)?(?:returns?|gives?|yields?|equals?|evaluates\s+to|is|be)\b)
     \s*`?(?=\S)""",
     re.VERBOSE,
@@ -77,7 +80,7 @@ def find_examples(text: str) -> list[Example]:
     """The examples in `text`, each call once, in order."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "5 is 5" is a matter of the request's author
-        found = list(_found(text[:_MAX_TEXT].splitlines()))
+        found = list(_found(text[:_MAX_TEXT].splitlines()[:_MAX_LINES]))
     return _merged(found)[:_MAX_EXAMPLES]
 
 
@@ -85,7 +88,7 @@ def _merged(found: Iterable[Example]) -> list[Example]:
     """Each call once; contradicting expectations decide nothing."""
     kept: dict[str, Example] = {}
     contradicted: set[str] = set()
-    for example in found:
+    for example in filter(_can_be_sent, found):
         earlier = kept.setdefault(example.key, example)
         if not example.decides:
             continue
@@ -97,6 +100,16 @@ def _merged(found: Iterable[Example]) -> list[Example]:
         replace(one, expected=None, decides=False) if key in contradicted else one
         for key, one in kept.items()
     ]
+
+
+def _can_be_sent(example: Example) -> bool:
+    from assistant.checks.values import encode
+
+    try:
+        encode([list(example.args), example.kwargs, example.expected])
+    except ValueError:  # nested too deeply, or a number of a million digits
+        return False
+    return True
 
 
 def _found(lines: list[str]) -> Iterator[Example]:
@@ -116,7 +129,7 @@ def _found(lines: list[str]) -> Iterator[Example]:
             yield from examples
             number += taken
         else:
-            yield from _in_prose(stripped)
+            yield from _in_prose(stripped[:_MAX_LINE])
             number += 1
 
 

@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from assistant.checks.values import encode
+
 MOST_INPUTS = 24
 """Enough to tell most different functions apart, and a few milliseconds to run."""
 _POOL = 14
@@ -39,6 +41,15 @@ class Input:
 
     args: tuple[Any, ...]
     kwargs: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def key(self) -> bytes:
+        """Equal for equal inputs, whatever order a set has in this process.
+
+        Raises:
+            ValueError: the arguments are nested too deeply or too large to be sent.
+        """
+        return encode([list(self.args), list(self.kwargs)])
 
 
 def parameters_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[Parameter, ...]:
@@ -73,14 +84,14 @@ def inputs_for(parameters: Sequence[Parameter], count: int = MOST_INPUTS) -> lis
     if not pools:
         return [Input(())]
     columns = [_column(pool, index, count * 3) for index, pool in enumerate(pools)]
-    found: dict[str, Input] = {}
+    found: dict[bytes, Input] = {}
     for row in zip(*columns, strict=True):
         pairs = list(zip(parameters, row, strict=True))
         made = Input(
             tuple(value for parameter, value in pairs if not parameter.keyword),
             tuple((parameter.name, value) for parameter, value in pairs if parameter.keyword),
         )
-        found.setdefault(repr(made), made)
+        found.setdefault(made.key, made)
     return list(found.values())[:count]
 
 

@@ -138,17 +138,26 @@ def _definitions(text: str) -> list[str]:
 
 
 def _checked(source: SourceFile, function: str | None, args: argparse.Namespace) -> CheckResult:
-    from dataclasses import replace
+    from assistant.checks.static import examine
 
-    from assistant.checks import check, read_tests
+    if (found := examine(source.text, source.language)) is not None:
+        return found
+    if args.tests is not None:
+        from assistant.checks.apart import run_tests
+        from assistant.checks.testfile import read_tests
+
+        tests = read_tests(_path(args.tests), module=source.module)
+        return run_tests(source.text, tests, module_name=source.module, importable=True)
+    from assistant.checks.doctests import judge_doctests
+    from assistant.checks.result import CheckResult
     from assistant.events import Outcome
 
-    tests = read_tests(_path(args.tests)) if args.tests is not None else None
-    result = check(source.text, language=source.language, tests=tests)
-    if result.outcome is Outcome.PARSED:
-        detail = "it parses and its names resolve; it holds no doctests that could be run"
-        return replace(result, detail=f"{detail} (give tests with --tests FILE)")
-    return result
+    result = judge_doctests(source.text, function, name=source.module)
+    if result.outcome is not Outcome.PARSED:
+        return result
+    whose = f"the docstring of {function} has" if function else "it has"
+    detail = f"it parses and its names resolve; {whose} no example to run"
+    return CheckResult(Outcome.PARSED, result.layer, f"{detail} (give tests with --tests FILE)")
 
 
 def _path(text: str) -> Path:

@@ -163,7 +163,7 @@ def _defaultdict(value: collections.defaultdict[Any, Any], depth: int) -> str:
     return f"[{_encode(factory, depth + 1)}, {_dict(value, depth)}]"
 
 
-def _clock(value: datetime.time | datetime.datetime) -> tuple[Any, ...]:
+def _of_day(value: datetime.time | datetime.datetime) -> tuple[Any, ...]:
     return (value.hour, value.minute, value.second, value.microsecond, value.fold, value.tzinfo)
 
 
@@ -196,10 +196,10 @@ _TAGGED: dict[type, tuple[str, Callable[[Any, int], str]]] = {
     fractions.Fraction: ("Fraction", _of(lambda value: (value.numerator, value.denominator))),
     decimal.Decimal: ("Decimal", lambda value, depth: _quote(str(value))),
     datetime.date: ("date", _of(lambda value: (value.year, value.month, value.day))),
-    datetime.time: ("time", _of(_clock)),
+    datetime.time: ("time", _of(_of_day)),
     datetime.datetime: (
         "datetime",
-        _of(lambda value: (value.year, value.month, value.day, *_clock(value))),
+        _of(lambda value: (value.year, value.month, value.day, *_of_day(value))),
     ),
     datetime.timedelta: (
         "timedelta",
@@ -276,7 +276,17 @@ def _distinct(items: list[Any]) -> list[Any]:
 def _read_dict(items: list[Any]) -> dict[Any, Any]:
     if len(items) % 2:
         raise ValueError("a dict with a key that has no value")
-    return dict(zip(_distinct(items[::2]), items[1::2], strict=True))
+    value = dict(zip(_distinct(items[::2]), items[1::2], strict=True))
+    if 2 * len(value) != len(items):
+        raise ValueError("a dict with the same key twice")
+    return value
+
+
+def _read_set(items: list[Any]) -> frozenset[Any]:
+    value = frozenset(_distinct(items))
+    if len(value) != len(items):
+        raise ValueError("a set with the same element twice")
+    return value
 
 
 def _read_defaultdict(fields: list[Any]) -> Any:
@@ -292,12 +302,24 @@ def _plain_dict(value: Any) -> dict[Any, Any]:
     return value
 
 
-def _read_clock(make: Callable[..., Any]) -> Callable[[list[Any]], Any]:
+def _typed(make: Callable[..., Any], *kinds: type) -> Callable[[list[Any]], Any]:
+    """A reader of as many fields as there are kinds; None may stand for the last of them."""
+
     def reader(fields: list[Any]) -> Any:
-        *moment, fold, zone = fields
-        return make(*moment, tzinfo=zone, fold=fold)
+        found = tuple(map(type, fields))
+        if found != kinds and found != (*kinds[:-1], type(None)):
+            raise ValueError("fields of other types")
+        return make(*fields)
 
     return reader
+
+
+def _clock(make: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *fields: make(*fields[:-2], fold=fields[-2], tzinfo=fields[-1])
+
+
+def _read_zone(fields: list[Any]) -> datetime.timezone:
+    return datetime.timezone(*fields)
 
 
 def _read_type(name: str) -> type:
@@ -306,27 +328,27 @@ def _read_type(name: str) -> type:
 
 _READERS: dict[str, tuple[type, Callable[[Any], Any]]] = {
     "t": (list, tuple),
-    "S": (list, lambda items: set(_distinct(items))),
-    "F": (list, lambda items: frozenset(_distinct(items))),
+    "S": (list, lambda items: set(_read_set(items))),
+    "F": (list, _read_set),
     "d": (list, _read_dict),
     "x": (str, _read_int),
     "f": (str, _read_float),
     "s": (str, lambda text: bytes.fromhex(text).decode("utf-8", "surrogatepass")),
     "b": (str, bytes.fromhex),
     "B": (str, bytearray.fromhex),
-    "c": (list, lambda fields: complex(*fields)),
-    "r": (list, lambda fields: range(*fields)),
+    "c": (list, _typed(complex, float, float)),
+    "r": (list, _typed(range, int, int, int)),
     "E": (int, lambda inner: ...),
     "T": (str, _read_type),
     "Counter": (dict, lambda items: collections.Counter(_plain_dict(items))),
     "OrderedDict": (dict, lambda items: collections.OrderedDict(_plain_dict(items))),
     "defaultdict": (list, _read_defaultdict),
-    "deque": (list, lambda fields: collections.deque(*fields)),
-    "Fraction": (list, lambda fields: fractions.Fraction(*fields)),
+    "deque": (list, _typed(collections.deque, list, int)),
+    "Fraction": (list, _typed(fractions.Fraction, int, int)),
     "Decimal": (str, decimal.Decimal),
-    "date": (list, lambda fields: datetime.date(*fields)),
-    "time": (list, _read_clock(datetime.time)),
-    "datetime": (list, _read_clock(datetime.datetime)),
-    "timedelta": (list, lambda fields: datetime.timedelta(*fields)),
-    "timezone": (list, lambda fields: datetime.timezone(*fields)),
+    "date": (list, _typed(datetime.date, int, int, int)),
+    "time": (list, _typed(_clock(datetime.time), *[int] * 5, datetime.timezone)),
+    "datetime": (list, _typed(_clock(datetime.datetime), *[int] * 8, datetime.timezone)),
+    "timedelta": (list, _typed(datetime.timedelta, int, int, int)),
+    "timezone": (list, _read_zone),
 }

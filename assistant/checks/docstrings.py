@@ -146,7 +146,7 @@ def _emptied(literal: bytes, value: str, rows: set[int]) -> bytes:
     # Escapes or several literals in a row: no line of it is a line of the value.
     ends = _NEWLINE.findall(literal)
     if not ends:
-        return b'""'.ljust(len(literal))
+        return b'"' + b" " * (len(literal) - 2) + b'"'
     return b'"""' + b"".join(ends) + b'"""'
 
 

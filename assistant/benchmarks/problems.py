@@ -30,6 +30,17 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Tests:
+    """What any other task is judged by: a `check(candidate)`, or a list of asserts."""
+
+    check: str = ""
+    """The text that defines it."""
+    asserts: tuple[str, ...] = ()
+    setup: str = ""
+    """Runs before the asserts and after the solution, whose names it may use."""
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One task."""
 
@@ -39,13 +50,11 @@ class Problem:
     entry_point: str
     reference: str
     """The published solution as a whole program."""
-    tests: str = ""
-    """Asserts, set-up included; empty for a plus task."""
-    first_test: str = ""
-    """The one assert that a model is shown; empty where the prompt says it all."""
+    tests: Tests | None = None
     inputs: Inputs | None = None
+    """Of a plus task, in place of tests."""
     text: str = ""
-    """The description in words, where the prompt is not a stub."""
+    """The description in words with one assert, where the prompt is not a stub."""
 
 
 def read(benchmark: Benchmark, data: DataFile) -> list[Problem]:
@@ -120,7 +129,7 @@ def _humaneval(number: int, row: dict[str, Any]) -> Problem:
         prompt=prompt,
         entry_point=entry_point,
         reference=prompt + _text(row, "canonical_solution"),
-        tests=f"{_text(row, 'test')}\n\ncheck({entry_point})\n",
+        tests=Tests(check=_text(row, "test")),
     )
 
 
@@ -148,18 +157,23 @@ def _mbpp_plus(number: int, row: dict[str, Any]) -> Problem:
 
 
 def _inputs(prefix: str, number: int, row: dict[str, Any]) -> Inputs:
-    calls: list[tuple[Arguments, ...]] = []
-    for name in ("base_input", "plus_input"):
-        # Mbpp/793 has no further inputs, which its file writes as {}.
-        value = row[name] or []
-        if not isinstance(value, list) or not all(isinstance(one, list) for one in value):
-            raise ValueError(f"{name} is no list of lists of arguments")
-        calls.append(
-            tuple(mbpp_arguments(number, one) if prefix == "Mbpp" else one for one in value)
-        )
-    if not calls[0]:
+    base, plus = (
+        _calls(prefix, number, row, "base_input"),
+        _calls(prefix, number, row, "plus_input"),
+    )
+    if not base:
         raise ValueError("base_input is empty")
-    return Inputs(*calls, rule=rule_of(f"{prefix}/{number}"), atol=float(row["atol"]))
+    return Inputs(base, plus, rule_of(f"{prefix}/{number}"), float(row["atol"]))
+
+
+def _calls(prefix: str, number: int, row: dict[str, Any], name: str) -> tuple[Arguments, ...]:
+    # Mbpp/793 has no further inputs, which its file writes as {}.
+    value = row[name] or []
+    if not isinstance(value, list) or not all(isinstance(one, list) for one in value):
+        raise ValueError(f"{name} is no list of lists of arguments")
+    if prefix == "Mbpp":
+        return tuple(mbpp_arguments(number, one) for one in value)
+    return tuple(value)
 
 
 def _mbpp(number: int, row: dict[str, Any]) -> Problem:
@@ -174,9 +188,8 @@ def _mbpp(number: int, row: dict[str, Any]) -> Problem:
         prompt=f'"""\n{text}\n{tests[0]}\n"""\n',
         entry_point=_called(code, tests),
         reference=code + "\n",
-        tests="\n".join([setup, *tests]).lstrip("\n") + "\n",
-        first_test=tests[0],
-        text=text,
+        tests=Tests(asserts=tuple(tests), setup=setup),
+        text=f"{text}\n{tests[0]}",
     )
 
 

@@ -91,4 +91,4 @@ def mcnemar(only_first: int, only_second: int) -> float:
         return 1.0
     least = min(only_first, only_second)
     tail = sum(math.comb(count, i) for i in range(least + 1))
-    return min(1.0, 2 * tail / 2**count)
+    return min(1.0, float(2 * tail / 2**count))

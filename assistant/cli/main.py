@@ -19,7 +19,20 @@ from assistant import __version__
 from assistant.cli import terminal
 from assistant.errors import AssistantError, UsageProblem
 
-COMMANDS = ("ask", "verify", "tui", "serve", "status", "stop", "models", "lsp", "train", "doctor")
+COMMANDS = (
+    "ask",
+    "verify",
+    "tui",
+    "serve",
+    "status",
+    "stop",
+    "models",
+    "lsp",
+    "train",
+    "eval",
+    "eval-compare",
+    "doctor",
+)
 # What logs nothing is spared the import of `logging`, a tenth of its time.
 _SILENT = ("verify",)
 INTERRUPTED = 130
@@ -56,7 +69,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show tracebacks and debug messages")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for name in names:
-        module = importlib.import_module(f"assistant.cli.{name}")
+        module = importlib.import_module(f"assistant.cli.{name.replace('-', '_')}")
         _add(module, subparsers)
     return parser
 

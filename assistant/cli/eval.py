@@ -1,0 +1,154 @@
+"""`assistant eval`: judge samples, or a model, on a benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assistant.cli import terminal
+from assistant.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from assistant.benchmarks.catalogue import Benchmark
+    from assistant.benchmarks.data import DataFile
+    from assistant.benchmarks.problems import Problem
+
+_EPILOG = """\
+BENCHMARK: humaneval, humaneval+ (164 tasks), mbpp (test split, 500), mbpp+ (378).
+Samples: one JSON object a line, task_id with solution (a whole program) or completion (appended
+to the task's prompt). Several lines for a task are several samples (pass@k).
+The folder gets verdicts.jsonl and summary.json; the same command goes on where it was stopped.
+
+exit codes: 0 every sample was judged, 3 some could not be, 1 error, 2 wrong usage,
+130 interrupted (what is judged is kept).
+
+examples:
+  assistant eval humaneval+ --samples answers.jsonl --data ../shared/data
+  assistant eval mbpp --limit 20
+  assistant eval humaneval --model ./coder.gguf --samples-per-task 10 --temperature 0.8
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser(
+        "eval",
+        help="judge a model, or given samples, on a benchmark",
+        description="Judge a model, or given samples, on a benchmark; every program in a sandbox.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("benchmark", metavar="BENCHMARK", help="which; see below")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--model", metavar="M", help="ask this model (default: the one in use)")
+    source.add_argument("--samples", type=Path, metavar="FILE", help="judge these samples")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="PATH",
+        help="the data file, its folder, or a folder of such folders (default: ASSISTANT_DATA, "
+        "otherwise it is downloaded)",
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="the first N tasks only")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="programs judged at a time (default: the cores)"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the folder of the results")
+    parser.add_argument(
+        "--samples-per-task", type=int, metavar="N", help="answers to ask a model for (default: 1)"
+    )
+    parser.add_argument(
+        "--temperature", type=float, metavar="T", help="of a model's answers (default: 0, greedy)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate; the exit code."""
+    from assistant.benchmarks import catalogue, data, evaluation, problems, summary
+    from assistant.cli.progress import Progress
+
+    _check_usage(args)
+    benchmark = catalogue.find(args.benchmark)
+    file = data.load(benchmark.dataset, args.data, say=terminal.say)
+    if not file.published:
+        terminal.say(f"Note: {file.origin} is not the published {benchmark.dataset.name}.")
+    tasks = problems.read(benchmark, file)
+    if args.samples is not None:
+        asked = _of_samples(args, benchmark, file, tasks)
+    else:
+        asked = _of_model(args, benchmark, file, tasks)
+    for one in asked.file.rejected:
+        terminal.say(f"{asked.file.path}:{one.line}: {terminal.visible(one.reason)}")
+    result = evaluation.evaluate(asked, Progress())
+    for lost in result["not_judged"][:20]:
+        reason = terminal.visible(lost["reason"])
+        terminal.say(f"Not judged: {lost['task']} sample {lost['sample']}: {reason}")
+    print(json.dumps(result, indent=2) if args.json else summary.table(result))
+    terminal.say(f"Verdicts and figures: {asked.folder}")
+    return evaluation.exit_code(result)
+
+
+def _check_usage(args: argparse.Namespace) -> None:
+    for name in ("limit", "workers", "samples_per_task"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise UsageProblem(f"--{name.replace('_', '-')} must be 1 or more, not {value}.")
+    if args.samples is not None and (args.samples_per_task or args.temperature is not None):
+        raise UsageProblem(
+            "--samples-per-task and --temperature are for a model, not for given samples."
+        )
+    temperature = args.temperature or 0.0
+    if not 0 <= temperature <= 10:
+        raise UsageProblem(f"--temperature must be from 0 to 10, not {temperature:g}.")
+    if (args.samples_per_task or 1) > 1 and not temperature:
+        raise UsageProblem(
+            "Several greedy answers to a task are the same answer.",
+            hint="Say how much they may vary: --temperature 0.8",
+        )
+
+
+def _of_samples(
+    args: argparse.Namespace, benchmark: Benchmark, file: DataFile, tasks: list[Problem]
+) -> Any:
+    from assistant.benchmarks import evaluation, records, samples
+
+    found = samples.read(args.samples, {one.id: one for one in tasks})
+    source = {"samples_sha256": found.sha256, "prompt": "given", "extraction": "none"}
+    identity = evaluation.identity_of(benchmark, file, source)
+    folder = args.out or _folder(benchmark, args.samples.stem, found.sha256)
+    records.claim(folder, identity)
+    workers = args.workers or evaluation.default_workers()
+    return evaluation.Evaluation(
+        benchmark, file, tasks, args.limit, found, folder, identity, workers
+    )
+
+
+def _folder(benchmark: Benchmark, name: str, digest: str) -> Path:
+    """Where results go by default: samples that differ have folders that differ."""
+    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "samples"
+    return Path("runs") / "eval" / f"{benchmark.name}-{plain}-{digest[:8]}"
+
+
+def _of_model(
+    args: argparse.Namespace, benchmark: Benchmark, file: DataFile, tasks: list[Problem]
+) -> Any:
+    from assistant.benchmarks import evaluation, generation, records, samples
+    from assistant.cli.progress import Progress
+
+    asking = generation.prepare(args.model, args.samples_per_task or 1, args.temperature or 0.0)
+    identity = evaluation.identity_of(benchmark, file, asking.identity)
+    digest = generation.digest(identity)
+    folder = args.out or _folder(benchmark, asking.name, digest)
+    records.claim(folder, identity)
+    path = folder / records.SAMPLES
+    generation.generate(asking, tasks[: args.limit], path, Progress())
+    found = samples.read(path, {one.id: one for one in tasks})
+    workers = args.workers or evaluation.default_workers()
+    return evaluation.Evaluation(
+        benchmark, file, tasks, args.limit, found, folder, identity, workers
+    )

@@ -15,13 +15,18 @@ of the tests failed), `error` (anything was raised), `timeout`, `memory`, `outpu
 Other languages, and a check that was switched off, are `not checked`.
 """
 
-from assistant.checks.apart import run_asserts, run_check, run_tests
-from assistant.checks.judge import check, check_many
-from assistant.checks.names import Undefined, undefined_names
-from assistant.checks.parsing import ParseError, parse_error
-from assistant.checks.result import NOTHING_RAN, CheckResult
-from assistant.checks.testfile import TestFile, read_tests
-from assistant.sandbox import Limits
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from assistant.checks.apart import run_asserts, run_check, run_tests
+    from assistant.checks.judge import check, check_many
+    from assistant.checks.names import Undefined, undefined_names
+    from assistant.checks.parsing import ParseError, parse_error
+    from assistant.checks.result import NOTHING_RAN, CheckResult
+    from assistant.checks.testfile import TestFile, read_tests
+    from assistant.sandbox import Limits
 
 __all__ = [
     "NOTHING_RAN",
@@ -39,3 +44,22 @@ __all__ = [
     "run_tests",
     "undefined_names",
 ]
+
+_HOMES = {
+    **dict.fromkeys(("run_asserts", "run_check", "run_tests"), "assistant.checks.apart"),
+    **dict.fromkeys(("check", "check_many"), "assistant.checks.judge"),
+    **dict.fromkeys(("Undefined", "undefined_names"), "assistant.checks.names"),
+    **dict.fromkeys(("ParseError", "parse_error"), "assistant.checks.parsing"),
+    **dict.fromkeys(("NOTHING_RAN", "CheckResult"), "assistant.checks.result"),
+    **dict.fromkeys(("TestFile", "read_tests"), "assistant.checks.testfile"),
+    "Limits": "assistant.sandbox",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Each name from its module when it is asked for: one check needs a few of them, not all."""
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

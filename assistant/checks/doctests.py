@@ -47,6 +47,7 @@ def judge_doctests(
     call_wall_s: float | None = None,
     layer: Layer | None = None,
     stop: threading.Event | None = None,
+    started: Program | None = None,
 ) -> CheckResult:
     """Load `source` in a fresh sandbox and run its examples, until one fails.
 
@@ -59,11 +60,13 @@ def judge_doctests(
         call_wall_s: how long loading, or one example, may take.
         layer: of isolation; by default the best that works here.
         stop: set from another thread, it ends the check.
+        started: a program for this source that was started already, and loaded nothing; it is
+            closed here.
 
     Returns:
         The verdict; `parsed`, by the layer `none`, when there is no example to run.
     """
-    started = time.monotonic()
+    began = time.monotonic()
     source = source.removeprefix("\ufeff")
     if (problem := parse_error(source)) is not None:
         return CheckResult(Outcome.ERROR, NOTHING_RAN, str(problem), "SyntaxError")
@@ -72,11 +75,12 @@ def judge_doctests(
     used, ran = NOTHING_RAN, 0
 
     def result(outcome: Outcome, detail: str, kind: str = "") -> CheckResult:
-        return CheckResult(outcome, used, detail, kind, time.monotonic() - started)
+        return CheckResult(outcome, used, detail, kind, time.monotonic() - began)
 
     try:
         # The process starts while the examples are looked for.
-        with Program(source, limits, name=name, layer=layer, stop=stop) as program:
+        program = started or Program(source, limits, name=name, layer=layer, stop=stop)
+        with program:
             found = _found(source)
             chosen = [one for one in found if one.shown and _concerns(one.name, function)]
             if not any(_runs(example) for one in chosen for example in one.examples):

@@ -138,26 +138,59 @@ def _definitions(text: str) -> list[str]:
 
 
 def _checked(source: SourceFile, function: str | None, args: argparse.Namespace) -> CheckResult:
+    if args.tests is not None or source.language != "python":
+        return _with_tests(source, args)
+    return _with_doctests(source, function)
+
+
+def _with_tests(source: SourceFile, args: argparse.Namespace) -> CheckResult:
     from assistant.checks.static import examine
 
     if (found := examine(source.text, source.language)) is not None:
         return found
-    if args.tests is not None:
-        from assistant.checks.apart import run_tests
-        from assistant.checks.testfile import read_tests
+    from assistant.checks.apart import run_tests
+    from assistant.checks.testfile import read_tests
 
-        tests = read_tests(_path(args.tests), module=source.module)
-        return run_tests(source.text, tests, module_name=source.module, importable=True)
-    from assistant.checks.doctests import judge_doctests
-    from assistant.checks.result import CheckResult
+    tests = read_tests(_path(args.tests), module=source.module)
+    return run_tests(source.text, tests)
+
+
+def _with_doctests(source: SourceFile, function: str | None) -> CheckResult:
+    from contextlib import ExitStack
+
+    from assistant.checks.program import Program, Stopped
+    from assistant.checks.result import NOTHING_RAN, CheckResult
     from assistant.events import Outcome
 
-    result = judge_doctests(source.text, function, name=source.module)
-    if result.outcome is not Outcome.PARSED:
-        return result
-    whose = f"the docstring of {function} has" if function else "it has"
+    with ExitStack() as stack:
+        unavailable, program = "", None
+        if ">>>" in source.text:
+            try:
+                # While the interpreter starts inside, here the rest is imported and the code read.
+                program = stack.enter_context(Program(source.text, name=source.module))
+            except Stopped as stopped:
+                unavailable = stopped.detail
+        from assistant.checks.static import examine
+
+        if (found := examine(source.text)) is not None:
+            return found
+        if unavailable:
+            return CheckResult(Outcome.SANDBOX_UNAVAILABLE, NOTHING_RAN, unavailable)
+        if program is None:
+            return _nothing_to_run(None)
+        from assistant.checks.doctests import judge_doctests
+
+        result = judge_doctests(source.text, function, started=program)
+        return _nothing_to_run(function) if result.outcome is Outcome.PARSED else result
+
+
+def _nothing_to_run(function: str | None) -> CheckResult:
+    from assistant.checks.result import NOTHING_RAN, CheckResult
+    from assistant.events import Outcome
+
+    whose = f"the docstring of {function} has" if function else "its docstrings have"
     detail = f"it parses and its names resolve; {whose} no example to run"
-    return CheckResult(Outcome.PARSED, result.layer, f"{detail} (give tests with --tests FILE)")
+    return CheckResult(Outcome.PARSED, NOTHING_RAN, f"{detail} (give tests with --tests FILE)")
 
 
 def _path(text: str) -> Path:

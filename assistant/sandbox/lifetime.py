@@ -15,7 +15,6 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -214,6 +213,8 @@ def _filled(data: bytes, stack: contextlib.ExitStack) -> int:
         stack.callback(os.close, fd)
         file = os.fdopen(fd, "wb", closefd=False)
     else:
+        import tempfile
+
         file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 (it is one)
         fd = file.fileno()
     file.write(data)

@@ -9,12 +9,14 @@ from assistant.sandbox.endings import Ended, Ending
 from assistant.sandbox.layers import Layer, SandboxUnavailable, layers, unavailable_reason
 from assistant.sandbox.limits import Limits
 from assistant.sandbox.process import Sandbox
+from assistant.sandbox.project import Project
 
 __all__ = [
     "Ended",
     "Ending",
     "Layer",
     "Limits",
+    "Project",
     "Sandbox",
     "SandboxUnavailable",
     "layers",

@@ -21,7 +21,12 @@ _STREAMS = (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2"))
 
 
 def command(
-    limits: Limits, view: View, info: str, filters: str, masked: Iterable[str] = ()
+    limits: Limits,
+    view: View,
+    info: str,
+    filters: str,
+    roots: Iterable[str] = (),
+    masked: Iterable[str] = (),
 ) -> list[str]:
     """The start of the command line; the interpreter and its arguments follow.
 
@@ -30,7 +35,8 @@ def command(
         view: what can be read.
         info: the descriptor where bubblewrap writes the process id of the sandbox's first process.
         filters: the descriptor where it reads the filter of system calls.
-        masked: files and folders below the view that are shown empty; folders end in a slash.
+        roots: folders that can be read beside it.
+        masked: files and folders below them that are shown empty; folders end in a slash.
     """
     # The root is a tmpfs that is read-only in the end; no other one is without a size.
     line = [
@@ -46,7 +52,7 @@ def command(
         line += ["--symlink", f"/proc/self/fd{end}", f"/dev/{name}"]
     for path, target in view.links:
         line += ["--symlink", target, path]
-    for path in view.paths:
+    for path in (*roots, *view.paths):
         line += ["--ro-bind", path, path]
     for path in masked:
         line += _mask(path)
@@ -88,6 +94,8 @@ def explain(message: str) -> str:
             "(Ubuntu since 23.10 does, by AppArmor): install the profile bwrap-userns-restrict of "
             "the package apparmor-profiles, or set kernel.apparmor_restrict_unprivileged_userns=0"
         )
+    if "Unknown option" in message:
+        return f"{message}; it is older than 0.8, and the folder's size could not be bounded"
     if "namespace" in message:
         return (
             f"{message}; user namespaces are switched off here (in a container: by its runtime): "

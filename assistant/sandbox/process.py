@@ -17,6 +17,8 @@ from assistant.sandbox.channel import Channel
 from assistant.sandbox.endings import Ended, Ending
 from assistant.sandbox.layers import Layer, SandboxUnavailable, choose, explain, forget
 from assistant.sandbox.limits import Limits
+from assistant.sandbox.project import Project
+from assistant.sandbox.project import shown as look_through
 
 __all__ = ["Ended", "Ending", "Sandbox"]
 
@@ -37,10 +39,12 @@ class Sandbox:
         layer: a certain one instead of the best.
         stdin: all of its standard input.
         stop: set from another thread, it ends every wait within a tenth of a second.
+        project: a folder that it may read, secrets masked, and with which Python.
         proven: take `layer` as it is, without asking whether it works here.
 
     Raises:
         SandboxUnavailable: there is no such layer here, or nothing can be started.
+        UsageProblem: the project is no folder, or more than a project.
     """
 
     def __init__(
@@ -51,17 +55,19 @@ class Sandbox:
         layer: Layer | None = None,
         stdin: bytes = b"",
         stop: threading.Event | None = None,
+        project: Project | None = None,
         proven: bool = False,
     ) -> None:
         self.layer = layer if proven and layer else choose(layer)
         self.limits = limits or Limits()
         self._stop = stop or threading.Event()
-        self._process = setup.started(self.layer, self.limits, stdin)
+        shown = look_through(project) if project else None
+        self._process = setup.started(self.layer, self.limits, stdin, shown)
         self._channel = Channel(self._process, self.limits.output_kb << 10)
         self._ready = self._closed = False
         self._deadline = time.monotonic() + _START_S
         try:
-            self.send(setup.message(self.layer, self.limits, program))
+            self.send(setup.message(self.layer, self.limits, program, shown))
         except BaseException:
             self.close()
             raise

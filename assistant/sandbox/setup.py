@@ -10,25 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from assistant.sandbox import bubblewrap, landlock, sandbox_exec, seccomp, view
-from assistant.sandbox.layers import Layer
+from assistant.sandbox.layers import Layer, SandboxUnavailable
 from assistant.sandbox.lifetime import Process, start
 from assistant.sandbox.limits import Limits
+from assistant.sandbox.project import Shown
 
 _INSIDE = Path(__file__).with_name("inside")
 # A format that every Python since 3.4 reads: a project's may be another than ours.
 _MARSHAL = 4
 
 
-def started(layer: Layer, limits: Limits, stdin: bytes) -> Process:
+def started(layer: Layer, limits: Limits, stdin: bytes, shown: Shown | None = None) -> Process:
     """Start the interpreter in `layer`; it waits for the first message.
 
     Raises:
         SandboxUnavailable: the system refuses another process, pipe or file.
     """
-    seen = view.bare()
+    seen = shown.python if shown else view.bare()
     python = [seen.executable, *seen.flags, "-c", _text(_INSIDE / "start.py")]
     if layer is Layer.BUBBLEWRAP:
-        line = bubblewrap.command(limits, seen, "{info}", "{filter}")
+        roots, masked = ((shown.root,), shown.masked) if shown else ((), ())
+        line = bubblewrap.command(limits, seen, "{info}", "{filter}", roots, masked)
         return start(
             [*line, *python],
             environment=view.ENVIRONMENT,
@@ -37,27 +39,38 @@ def started(layer: Layer, limits: Limits, stdin: bytes) -> Process:
             filters=seccomp.early(),
         )
     if layer is Layer.SANDBOX_EXEC:
+        if shown:
+            raise SandboxUnavailable("There is no view of a project under sandbox-exec yet.")
         python = [*sandbox_exec.command(seen), *python]
     folder = landlock.working_folder()
     return start(python, environment=view.ENVIRONMENT, folder=folder, stdin=stdin)
 
 
-def message(layer: Layer, limits: Limits, program: Path) -> bytes:
+def message(layer: Layer, limits: Limits, program: Path, shown: Shown | None = None) -> bytes:
     """The first message to the process."""
     namespaces = layer is Layer.BUBBLEWRAP
+    # Compiled code is for our own Python alone.
+    own = shown is None or shown.python.executable == view.bare().executable
+    code = _code if own else _text
     setup: dict[str, Any] = {
         "limits": asdict(limits),
-        "bootstrap": _code(_INSIDE / "bootstrap.py"),
-        "program": _code(program),
+        "bootstrap": code(_INSIDE / "bootstrap.py"),
+        "program": code(program),
         "own_namespace": namespaces,
         "kernel": layer in (Layer.BUBBLEWRAP, Layer.LANDLOCK),
         "parent": 0 if namespaces else os.getpid(),
-        "rules": None if namespaces else landlock.rules(view.bare()),
+        "rules": None if namespaces else _rules(shown),
         "filters": [seccomp.late()] if namespaces else [seccomp.early(), seccomp.late()],
         "no_truncation": seccomp.no_truncation(),
         "own_pid": seccomp.OWN_PID.to_bytes(4, "little"),
     }
     return marshal.dumps(setup, _MARSHAL)
+
+
+def _rules(shown: Shown | None) -> dict[str, Any]:
+    if shown is None:
+        return landlock.rules(view.bare())
+    return landlock.rules(shown.python, shown.folders, shown.listed, shown.files)
 
 
 @functools.cache

@@ -112,17 +112,17 @@ def _bounded(body: bytes, what: str) -> bytes:
 
 def _decoded(body: bytes, language: str, module: str) -> SourceFile:
     """The text, by its byte order mark and coding cookie (PEP 263); every line ends in `\\n`."""
-    if body.isascii() and b"coding" not in body[:400]:
-        text = body.decode("ascii")
-    else:
-        from importlib.util import decode_source
+    try:
+        if any(b"coding" in line for line in body[:4096].split(b"\n", 2)[:2]):
+            from importlib.util import decode_source
 
-        try:
             text = decode_source(body)
-        except UnicodeDecodeError as error:
-            line = body[: error.start].count(b"\n") + 1
-            problem = f"SyntaxError at line {line}: a byte (0x{body[error.start]:02x}) that is "
-            return SourceFile("", language, module, f"{problem}not {error.encoding}")
-        except (SyntaxError, LookupError) as error:
-            return SourceFile("", language, module, f"SyntaxError: {error}")
+        else:
+            text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = body[: error.start].count(b"\n") + 1
+        problem = f"SyntaxError at line {line}: a byte (0x{body[error.start]:02x}) that is "
+        return SourceFile("", language, module, f"{problem}not {error.encoding}")
+    except (SyntaxError, LookupError) as error:
+        return SourceFile("", language, module, f"SyntaxError: {error}")
     return SourceFile(text.replace("\r\n", "\n").replace("\r", "\n"), language, module)

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
 from assistant.benchmarks.worker import Job, receive, send
 
+_ROOT = Path(__file__).parents[2]
 _ATTEMPTS = 2
 """A job whose worker died is given to another one, once."""
 _END_SECONDS = 15.0
@@ -127,8 +129,11 @@ def _out(worker: _Worker) -> Any:
 
 
 def _start() -> subprocess.Popen[bytes]:
+    # Nothing is imported from the folder that the user happens to be in, and the module is not
+    # `__main__`, which pickles could not name.
+    code = "import sys; sys.path.append(sys.argv[1]); from assistant.benchmarks import worker; "
     return subprocess.Popen(
-        [sys.executable, "-m", "assistant.benchmarks.worker"],
+        [sys.executable, "-P", "-c", code + "sys.exit(worker.main())", str(_ROOT)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -26,6 +26,7 @@ from assistant.benchmarks.data import write_atomically
 from assistant.benchmarks.problems import Problem
 from assistant.benchmarks.rules import Rule
 from assistant.errors import DataProblem
+from assistant.events import Outcome
 
 if TYPE_CHECKING:
     from assistant.checks.program import Program
@@ -71,6 +72,7 @@ class Expected:
     """The output is a digest of the real one, which is too long to be sent."""
 
 
+_SHORT_OF_MEMORY = frozenset({Outcome.MEMORY, Outcome.CRASH})
 _Entry = tuple[int, int, float, bool]
 """Lengths of arguments and output, seconds, digest."""
 
@@ -177,7 +179,6 @@ def compute(problem: Problem, target: Path, stop: threading.Event | None = None)
         OSError: the file can not be written.
     """
     from assistant.checks.program import Stopped
-    from assistant.events import Outcome
 
     for memory_mb in MEMORY_MB:
         entries: list[_Entry] = []
@@ -188,7 +189,7 @@ def compute(problem: Problem, target: Path, stop: threading.Event | None = None)
                 entries.append((*lengths, expected.seconds, expected.digest))
                 blob += (expected.packed, expected.output)
         except Stopped as stopped:
-            if stopped.outcome is Outcome.MEMORY and memory_mb != MEMORY_MB[-1]:
+            if stopped.outcome in _SHORT_OF_MEMORY and memory_mb != MEMORY_MB[-1]:
                 continue
             if stopped.outcome in (Outcome.SANDBOX_UNAVAILABLE, Outcome.NOT_CHECKED):
                 raise
@@ -204,7 +205,6 @@ def compute(problem: Problem, target: Path, stop: threading.Event | None = None)
 
 def _outputs(problem: Problem, memory_mb: int, stop: threading.Event | None) -> Iterator[Expected]:
     from assistant.checks.program import Program, Stopped, packed_arguments
-    from assistant.events import Outcome
     from assistant.sandbox import Limits
 
     assert problem.inputs is not None
@@ -217,6 +217,9 @@ def _outputs(problem: Problem, memory_mb: int, stop: threading.Event | None) -> 
     )
     pending = [packed_arguments(one) for one in (*problem.inputs.base, *problem.inputs.plus)]
     digest = False
+    # What an output that is longer than a message, or its text than the memory, comes to.
+    last = memory_mb == MEMORY_MB[-1]
+    too_long = {Outcome.PROTOCOL_VIOLATION} | (_SHORT_OF_MEMORY if last else frozenset())
     while pending:
         with Program(problem.reference, limits, stop=stop) as program:
             load(program, problem.entry_point, helped=True)
@@ -226,9 +229,9 @@ def _outputs(problem: Problem, memory_mb: int, stop: threading.Event | None) -> 
                 try:
                     output = program.call_encoded(function, pending[0])
                 except Stopped as stopped:
-                    if stopped.outcome is not Outcome.PROTOCOL_VIOLATION or digest:
+                    if digest or stopped.outcome not in too_long:
                         raise
-                    # Longer than a message: this program is of no more use.
+                    # This program is of no more use.
                     digest = True
                     break
                 yield Expected(pending.pop(0), output, time.perf_counter() - started, digest)

@@ -109,7 +109,3 @@ def _read(jobs: queue.SimpleQueue[Any], stop: threading.Event) -> None:
         timer = threading.Timer(_LAST_SECONDS, os._exit, (1,))
         timer.daemon = True
         timer.start()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -93,14 +93,19 @@ class Channel:
         Raises:
             Ended: the process is gone, or prints too much.
         """
-        gone = False
+        gone, too_much = False, None
         for fd, _ in self._poll.poll(max(0.0, wait_s * 1000)):
             if fd != self._out:
-                self._handle_printed(fd)
+                try:
+                    self._handle_printed(fd)
+                except Ended as ended:
+                    too_much = ended  # what came by the channel is read all the same
             elif chunk := os.read(fd, _CHUNK):
                 self._inbox += chunk
             else:
                 gone = True
+        if too_much:
+            raise too_much
         if gone:
             self._take_last_words()
             raise self.gone()

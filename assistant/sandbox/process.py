@@ -6,6 +6,7 @@ of the process is waited for, so that nothing of it is left when the block is le
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
@@ -26,6 +27,8 @@ _START_S = 30.0
 """How long the start may take: some ten milliseconds, and more where others wait, too. It is no
 part of the program's time, and what goes wrong in it is never the program's fault."""
 _SHORTEST_LOOK_S = 0.01
+_WORD_BYTES = 1000
+"""The longest first word, and the longest complaint of a launcher that is told to the user."""
 
 
 class Sandbox:
@@ -169,9 +172,12 @@ class Sandbox:
     def _await_start(self) -> None:
         """Wait until the process says that it has given up what it should."""
         try:
-            word = self._await_frame(1 << 16, None, None)
+            word = self._await_frame(_WORD_BYTES, None, None)
         except Ended as ended:
             raise self._reason(ended) from None
+        self._take_word(word)
+
+    def _take_word(self, word: bytes) -> None:
         if word != b"ready":
             raise self._unavailable(word.decode("utf-8", "replace"))
         self._ready = True
@@ -180,8 +186,15 @@ class Sandbox:
     def _reason(self, ended: Ended) -> Exception:
         """What an ending means: before the program ran, it is no ending of the program's."""
         if not self._ready and ended.ending is not Ending.STOPPED:
+            # Its word may be there already, and what ended it came in the same moment.
+            with contextlib.suppress(Ended):
+                self._channel.wait(0.0)
+            with contextlib.suppress(Ended):
+                if (word := self._channel.frame(_WORD_BYTES)) is not None:
+                    self._take_word(word)
+        if not self._ready and ended.ending is not Ending.STOPPED:
             said = self.stderr.decode("utf-8", "replace").strip()
-            return self._unavailable(said or ended.detail)
+            return self._unavailable(said[:_WORD_BYTES] or ended.detail)
         if self._died_of_its_limit(ended.status):
             return Ended(Ending.CPU, f"used {self.limits.cpu_s:g} s of processor time")
         return ended

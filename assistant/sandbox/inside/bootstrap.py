@@ -194,7 +194,8 @@ def _give_up(setup: dict[str, Any]) -> None:
 try:
     _give_up(_setup)
 except Exception as error:
-    _send(("problem: " + type(error).__name__ + ": " + str(error)).encode("utf-8", "replace"))
+    _problem = type(error).__name__ + ": " + str(error)[:900]
+    _send(_problem.encode("ascii", "replace"))
     os._exit(70)
 _program = _setup["program"]
 if isinstance(_program, str):

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.benchmarks.codebleu import tree
+from assistant.benchmarks.codebleu import STANDARD, tree
+from assistant.benchmarks.codebleu.features import features
 from tests.support.codebleu import BRANCHES, SUM, compare, mbpp_test, values
 
 
@@ -61,8 +62,9 @@ def test_broken_code_is_stripped_too():
 
 def test_line_ends_do_not_count():
     assert tokens("a = 1\r\nb = 2\rc = 3") == tokens("a = 1\nb = 2\nc = 3")
-    assert values(SUM.replace("\n", "\r\n"), SUM) == (1.0, 1.0)
-    assert values(SUM, SUM.replace("\n", "\r\n")) == (1.0, 1.0)
+    text = SUM + 'x = """two\nlines"""\ny = x + \\\n    x\n'
+    for end in ("\r\n", "\r"):
+        assert features(text.replace("\n", end), STANDARD) == features(text, STANDARD)
 
 
 def with_remarks(source: str, places: set[int]) -> str:

@@ -154,8 +154,10 @@ def _judge_ended(seen: Seen, limits: Limits) -> tuple[Outcome, str]:
     match seen.ended.ending:
         case Ending.STOPPED:
             return Outcome.NOT_CHECKED, "the check was cancelled"
-        case Ending.CPU | Ending.WALL:
+        case Ending.CPU:
             return Outcome.TIMEOUT, f"{seen.ended.detail} {where}"
+        case Ending.WALL:
+            return Outcome.TIMEOUT, f"not finished after {limits.wall_s:g} s {where}"
         case Ending.OUTPUT:
             return Outcome.OUTPUT_LIMIT, f"printed more than {limits.output_kb} KiB {where}"
         case Ending.MESSAGE:

@@ -17,7 +17,7 @@ _OBJECTS = {"@": 0, "h": 0, "M": 4, "O": 2, "C": 3, "X": 4, "R": 2}
 _OPERATIONS = frozenset(
     {
         *("call", "get", "set", "del", "item", "special", "isinstance", "issubclass", "dir"),
-        *("await", "copy", "deepcopy", "plain"),
+        *("await", "copy", "deepcopy", "plain", "replace"),
     }
 )
 

@@ -54,6 +54,8 @@ def _joined(parts, depth):
 
 def keep(value):
     """The text of what is no plain data."""
+    if value is Proxy:
+        return '{"T": "object"}'
     if type(type(value)) is RemoteClass or type(value) is RemoteClass or _is_returning(value):
         return f'{{"h": {remote_number(value)}}}'
     if type(value) is slice:

@@ -84,7 +84,7 @@ def other_changes():
     return []
 
 
-def other_change(parts):
+def other_change(n, parts):
     """Take such a change; a role may expect some."""
     raise ValueError("a change of nothing")
 
@@ -93,8 +93,8 @@ def take(frame):
     """Do what a frame says before its body."""
     _, _, gone, changed, unused, _ = frame
     for n, parts in changed:
-        if n == -1:
-            other_change(parts)
+        if n < 0:
+            other_change(n, parts)
             continue
         entry = shared[n]
         _fill(entry[0], [unpack(part) for part in parts])
@@ -108,6 +108,7 @@ def take(frame):
 def ask(operation, *values):
     """Have the other side do something, and return what came of it."""
     with _lock:
+        before_asking()
         send(message("?", "", lambda: f'["{operation}", {pack(values)}]'))
         while True:
             frame = parse(receive())
@@ -127,6 +128,10 @@ def ask(operation, *values):
         vars(value)["__line__"] = line[0]
         raise value
     raise fault("an exception that is none")
+
+
+def before_asking():
+    """Something to see to before a question; a role may have some."""
 
 
 def fault(error):

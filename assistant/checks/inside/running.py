@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: ANN001, ANN201, ANN202, F821
+# ruff: noqa: ANN001, ANN002, ANN201, ANN202, F821
 """The tests' process runs what the parent has listed: functions, methods, `unittest` cases.
 
 It runs in the namespace of `tester`. A test counts when it was run to its end; one that was

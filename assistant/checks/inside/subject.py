@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: ANN001, ANN201, ANN202, B905, F821
+# ruff: noqa: ANN001, ANN204, ANN201, ANN202, B905, F821
 """The role of the process that holds the answer: load it, then serve questions about it.
 
 It runs in the namespace of `peer`. Everything here belongs to the code that is checked: it can
@@ -24,6 +24,7 @@ def _load(source, name, wanted):
     sys.argv = [name]
     global _scope
     _scope = vars(module)
+    _scope["__builtins__"] = builtins  # else it would be given the copy that this program keeps
     exec(compile(source, "<answer>", "exec", dont_inherit=True), _scope)
     _wanted[:] = wanted
     _seen[:] = [_scope.get(each, _MISSING) for each in wanted]
@@ -34,14 +35,49 @@ def other_changes():
     """Names of the answer that mean another object now."""
     now = [_scope.get(each, _MISSING) for each in _wanted]
     if all(map(is_, now, _seen)):
-        return []
+        return _printed()
     pairs = [
         (each, value)
         for each, value, before in zip(_wanted, now, _seen)
         if value is not before and value is not _MISSING
     ]
     _seen[:] = now
-    return [f"[-1, {pack(pairs)}]"]
+    return [f"[-1, {pack(pairs)}]", *_printed()]
+
+
+class _Output:
+    """Standard output that also keeps what was printed since the last message, for the tests."""
+
+    def __init__(self, stream):
+        self.stream, self.kept = stream, []
+
+    def write(self, text):
+        """Print, and remember it unless there is no end to it."""
+        if len(self.kept) < 10_000:
+            self.kept.append(text[:10_000])
+        return self.stream.write(text)
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+
+_output = sys.stdout = _Output(sys.stdout)
+
+
+def _printed():
+    text = "".join(_output.kept)[:100_000]
+    _output.kept.clear()
+    return [f"[-2, {encode(text)}]"] if text else []
+
+
+_originals = {}
+
+
+def _replace(module, name, value, restored):
+    """The tests have replaced something of the library, such as `input`, or put it back."""
+    target = __import__(module)
+    original = _originals.setdefault((module, name), getattr(target, name))
+    setattr(target, name, original if restored else value)
 
 
 _PLAIN_BASES = (int, float, str, bytes, tuple, list, dict, set, frozenset)
@@ -60,6 +96,7 @@ def _plain(value):
 
 OPERATIONS["load"] = _load
 OPERATIONS["plain"] = _plain
+OPERATIONS["replace"] = _replace
 
 
 def special_import(tag, inner):

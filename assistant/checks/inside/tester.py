@@ -9,6 +9,7 @@ plain data, checked by the parent, or a stand-in. So what this process reports i
 SIDE = 0
 _setup = {}
 _scope = {}
+_space = {}
 _counted = {"asserts": 0, "functions": [], "skipped": []}
 _dumps = _json.make_encoder(
     None, None, _json.encode_basestring_ascii, None, ": ", ", ", False, False, True
@@ -44,6 +45,7 @@ def _finish(**facts):
 
 def _prepare(names, module):
     space = type(sys)("tests")
+    vars(space)["__builtins__"] = builtins
     sys.modules["tests"] = space
     _scope.update(names)
     vars(space).update(names)
@@ -67,8 +69,15 @@ def _make_importable(name, module):
         setattr(package, last, sys.modules[f"{name}.{last}"])
 
 
-def other_change(parts):
-    """The answer gave names of its module new meanings."""
+_OWN_OUTPUT = sys.stdout
+
+
+def other_change(n, parts):
+    """The answer gave names of its module new meanings, or has printed something."""
+    if n == -2:
+        if sys.stdout is not _OWN_OUTPUT:  # the tests want to see it
+            sys.stdout.write(unpack(parts))
+        return
     for name, value in unpack(parts):
         if _space.get(name) is _scope.get(name):
             _space[name] = value
@@ -82,6 +91,22 @@ def _run_tests():
     _report(at="tests")
     exec(marshal.loads(_setup["code"]), _space)
     run_all()
+
+
+# What tests replace for the code to see: its input, and the clock.
+_WATCHED = (("builtins", "input"), ("sys", "stdin"), ("time", "sleep"), ("time", "time"))
+_originals = {at: getattr(__import__(at[0]), at[1]) for at in _WATCHED}
+_replaced = dict(_originals)
+
+
+def before_asking():
+    """Replace in the code's process what the tests have replaced in this one."""
+    for at in _WATCHED:
+        value = getattr(sys.modules[at[0]], at[1])
+        if value is not _replaced[at]:
+            _replaced[at] = value
+            restored = value is _originals[at]
+            ask("replace", *at, None if restored else value, restored)
 
 
 def _held():

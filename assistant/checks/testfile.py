@@ -118,7 +118,9 @@ def _imports_of_the_code(body: list[ast.stmt], module: str) -> Iterator[str]:
     for node in _walk(body):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             root = node.module.partition(".")[0]
-            inner = any(alias.name == module for alias in node.names)
+            # `from median import median` names the function, not a module inside the module.
+            itself = node.module.rpartition(".")[2] == module
+            inner = not itself and any(alias.name == module for alias in node.names)
             if inner and root not in sys.stdlib_module_names:
                 yield f"{node.module}.{module}"
 

@@ -117,3 +117,10 @@ def test_a_byte_order_mark_is_no_part_of_the_tests(tmp_path: Path):
 def test_a_device_without_end_is_refused():
     with pytest.raises(UsageProblem, match="larger than 1 MiB"):
         read_tests(Path("/dev/zero"))
+
+
+def test_a_function_named_as_its_file_is_no_module_inside_it():
+    """`median.py` with `median` in it; the import once replaced the function by the module."""
+    tests = parse_tests("from median import median\nassert median([1]) == 1", module="median")
+
+    assert tests.modules == ("median",)

@@ -8,8 +8,16 @@ import subprocess
 import pytest
 
 from assistant.events import Done, Failed, Verdict, from_json
+from assistant.sandbox import layers
 from tests.answer.scripted import assert_contract, code_of, reasoning_of
 from tests.cli.conftest import CODE
+
+LAYER = layers()[0].value if layers() else "none"
+real = pytest.mark.skipif(not layers(), reason="no layer of isolation works on this machine")
+
+
+# The best layer here, as the command names it; without one these tests have nothing to say.
+LAYER = layers()[0].value if layers() else "none"
 
 
 def events(stdout: str):
@@ -81,17 +89,17 @@ def test_asking_again_reads_the_prompt_from_the_cache(shared):
     assert again["cached_tokens"] >= again["prompt_tokens"] - 1
 
 
+@real
 @pytest.mark.parametrize(
     ("tests", "code", "verdict"),
     [
-        ("assert add(1, 2) == 3\n", 0, "pass (unsandboxed): 1 assert held"),
+        ("assert add(1, 2) == 3\n", 0, f"pass ({LAYER}): 1 assert held"),
         (
             "def test_add():\n    assert add(2, 2) == 5\n",
             3,
-            "wrong (unsandboxed): test_add.py line 2: assert add(2, 2) == 5 "
-            "(left side: 4, right side: 5)",
+            f"wrong ({LAYER}): test_add.py line 2: assert add(2, 2) == 5 (got 4, expected 5)",
         ),
-        ("assert add('a', 1)\n", 3, "error (unsandboxed): TypeError"),
+        ("assert add('a', 1)\n", 3, f"error ({LAYER}): TypeError"),
         ("import time\ntime.sleep(0)\nassert add([1], [2]) == [1, 2]", 0, "pass"),
     ],
 )
@@ -102,6 +110,27 @@ def test_tests_decide_the_verdict_and_the_exit_code(shared, tmp_path, tests, cod
 
     assert done.returncode == code
     assert f"verdict: {verdict}" in done.stderr
+    assert done.stdout == CODE
+
+
+@real
+@pytest.mark.parametrize(
+    ("request_text", "code", "verdict"),
+    [
+        ("add two numbers, so that add(1, 2) == 3", 0, "the example of the request holds"),
+        (
+            "add numbers: add(1, 2) -> 4",
+            3,
+            "an example of the request: add(1, 2) gave 3, expected 4",
+        ),
+    ],
+)
+def test_the_examples_of_the_request_are_run(shared, request_text, code, verdict):
+    done = shared.ask("good", request_text)
+
+    assert done.returncode == code
+    assert verdict in done.stderr
+    assert f"({LAYER})" in done.stderr
     assert done.stdout == CODE
 
 

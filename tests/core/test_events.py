@@ -25,7 +25,7 @@ EVENTS: list[Event] = [
     Reasoning(1, Section.OTHER, "so", replaces=0),
     Code(0, "x = 1\n"),
     Code(2, "\x00", replaces=1),
-    *(Verdict(0, outcome, "unsandboxed", "why") for outcome in Outcome),
+    *(Verdict(0, outcome, "bubblewrap", "why") for outcome in Outcome),
     Done(1, Stats(10, 5, 20, 12.5, 99.5)),
     Failed(0, "no code"),
 ]

@@ -159,6 +159,8 @@ class Several:
                 known[key] = await judged(generation)
             attempt.result = known[key]
             outbox.put_nowait(attempt)
+            if attempt.has(Outcome.PASS):
+                return  # those behind it count for nothing, however quickly they were written
         outbox.put_nowait(None)
 
     def _best(self) -> Attempt | None:

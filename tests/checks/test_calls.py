@@ -140,6 +140,7 @@ ANSWERS = [
     '{"id": "0", "value": 2}',
     '{"id": "ID", "value": 2',
     '{"id": "ID", "value": 2}}',
+    '{"id": "ID", "value": 2]',
     '{"id": "ID", "value": 2, "value": 3}',
     '{"id": "ID", "value": {"t": 2}}',
     '{"id": "ID", "value": }',
@@ -195,6 +196,21 @@ def test_a_loop_ends_by_the_limit_of_one_call_or_of_the_process() -> None:
     result = judge("import time\ndef f(x): time.sleep(99)", call_wall_s=0.2)
     assert result.outcome is Outcome.TIMEOUT
     assert result.seconds < 10
+
+
+def test_even_the_last_byte_of_memory_is_told_of() -> None:
+    source = """
+kept = []
+try:
+    while True: kept.append(bytes(1000))
+except MemoryError:
+    try:
+        while True: kept.append(bytes(10))
+    except MemoryError:
+        while True: kept.append(object())
+"""
+    result = judge(source, limits=Limits(memory_mb=33, cpu_s=10))
+    assert result.outcome is Outcome.MEMORY, result
 
 
 def test_a_slow_drip_ends_by_the_limit_of_the_process() -> None:

@@ -352,6 +352,12 @@ def test_blanking_takes_the_promises_and_nothing_else(first: str, second: str, e
             assert not any(example.want for example in _read(node.value.value) or ())
 
 
+def test_a_docstring_keeps_all_its_lines_but_the_promised_ones() -> None:
+    source = 'def f(x):\n    """Prose.\n\n    >>> f(1)\n    1\n    2\n\n    More: 1"""\n'
+    wanted = 'def f(x):\n    """Prose.\n\n    >>> f(1)\n\n\n\n    More: 1"""\n'
+    assert blanked(source, docstrings(ast.parse(source))) == wanted
+
+
 @settings(max_examples=40, deadline=None)
 @given(literals())
 def test_the_examples_are_those_that_doctest_finds(literal: str) -> None:

@@ -49,8 +49,8 @@ def test_generated_parts_of_the_readme_are_current() -> None:
 
 
 def test_every_command_is_in_the_readme_and_every_one_named_exists() -> None:
-    named = set(re.findall(r"(?:`|^\$? ?)assistant ([a-z]+)", README, re.MULTILINE))
-    named |= set(re.findall(r"`([a-z]+)`", README.split("| `assistant serve`")[1].split("|")[0]))
+    named = set(re.findall(r"(?:`|^\$? ?)assistant ([a-z-]+)", README, re.MULTILINE))
+    named |= set(re.findall(r"`([a-z-]+)`", README.split("| `assistant serve`")[1].split("|")[0]))
 
     assert set(COMMANDS) - {"tui"} <= named
     assert named <= set(COMMANDS)

@@ -158,7 +158,7 @@ def _descriptors() -> list[str]:
     found = []
     for path in Path("/proc/self/fd").iterdir():
         try:
-            target = os.readlink(path)
+            target = str(path.readlink())
         except OSError:
             continue
         if not target.startswith("/proc/"):

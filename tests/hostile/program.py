@@ -43,6 +43,10 @@ STOLEN = (Case((0,), Token.SECRET),)
 CLEAN = (Case((0,), []),)
 """The program lists what it was able to do: right is nothing."""
 
+SHORT = {"cpu_s": 0.4, "wall_s": 0.7}
+"""Limits, in seconds, for what ends by its time anyway; they count from when Python is there."""
+SMALL = {"memory_mb": 128}
+
 NOT_PASS = ("wrong", "error *", "crash", "protocol violation", "timeout", "memory", "output limit")
 REFUSED = ("error PermissionError", "error OSError", "error FileNotFoundError")
 

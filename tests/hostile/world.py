@@ -62,8 +62,7 @@ class World:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.victim.kill()
-        self.victim.wait()
+        _stop(self.victim)
         for listener in self._listeners:
             listener.close()
         os.close(self._fifo)
@@ -110,7 +109,7 @@ class World:
             "VICTIM": self.victim.pid,
             "JUDGE": os.getpid(),
             "NONCE": self.nonce,
-            "HOST": {name: os.readlink(f"/proc/self/ns/{name}") for name in _SPACES},
+            "HOST": {name: str(Path(f"/proc/self/ns/{name}").readlink()) for name in _SPACES},
         }
 
     def changes(self) -> dict[Witness, str]:
@@ -120,8 +119,7 @@ class World:
             found[Witness.CONTACT] = heard
         if (now := _state(self.victim.pid)) != self._victim_state:
             found[Witness.VICTIM] = f"the process was {self._victim_state}, now {now}"
-            self.victim.kill()
-            self.victim.wait()
+            _stop(self.victim)
             self.victim = _start_victim()
         if (tree := _tree(self.target)) != self._target_state:
             found[Witness.FOLDER] = f"the folder was {self._target_state}, now {tree}"
@@ -150,7 +148,18 @@ _SPACES = ("net", "pid", "ipc", "user", "mnt")
 
 
 def _start_victim() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(["sleep", "1000"], start_new_session=True, stdin=subprocess.DEVNULL)
+    """A process that waits, and ends with this one: it reads from a pipe that we hold."""
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(
+        ["cat"], stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
+    )
+
+
+def _stop(victim: subprocess.Popen[bytes]) -> None:
+    victim.kill()
+    victim.wait()
+    assert victim.stdin is not None
+    victim.stdin.close()
 
 
 def _state(pid: int) -> tuple[Any, ...]:
@@ -187,7 +196,8 @@ def _places(nonce: str) -> frozenset[str]:
 
 
 def descendants(root: int) -> dict[int, str]:
-    """Every process below `root`, dead ones that nobody waited for included: its name and state."""
+    """Every live process below `root`: its name and state. Orphans have to become its children."""
+    _bury()
     parents: dict[int, tuple[int, str]] = {}
     for path in Path("/proc").iterdir():
         if path.name.isdigit():
@@ -204,6 +214,16 @@ def descendants(root: int) -> dict[int, str]:
                 found[pid] = name
                 pending.append(pid)
     return found
+
+
+def _bury() -> None:
+    """Wait for orphans that have died: they are ours because this process takes orphans in."""
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            with contextlib.suppress(OSError, ChildProcessError):
+                rest = (path / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
+                if rest[0] == "Z" and int(rest[1]) == os.getpid():
+                    os.waitpid(int(path.name), os.WNOHANG)
 
 
 def end(pids: dict[int, str]) -> None:

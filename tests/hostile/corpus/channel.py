@@ -1,6 +1,6 @@
 """Programs that write on the channel themselves: forged, broken, early, late and endless frames."""
 
-from tests.hostile.program import NOT_PASS, Case, Hostile
+from tests.hostile.program import NOT_PASS, SHORT, Case, Hostile
 
 PRELUDE = """
 import fcntl, os, stat, sys, threading, time
@@ -29,7 +29,6 @@ def rest():
 """
 _ONE = (Case((1,), 2),)
 _VIOLATION = ("protocol violation",)
-_SHORT = {"cpu_s": 1.0, "wall_s": 1.5}
 
 
 def _forges(
@@ -47,7 +46,7 @@ def _forges(
         source=f"{PRELUDE}{before}\ndef f(x):\n    {body}\n",
         bubblewrap=allowed or _VIOLATION,
         calls=calls,
-        limits=_SHORT if "timeout" in allowed else {},
+        limits=SHORT if "timeout" in allowed else {},
     )
 
 
@@ -149,7 +148,7 @@ PROGRAMS = (
     ),
     _forges(
         "standard output is the channel",
-        "print('x' * 10); return 2",
+        "print('x' * 10, flush=True); return 2",
         before="os.dup2(OUT, 1)",
     ),
     _forges(

@@ -1,6 +1,6 @@
 """Programs that end, die or raise in odd ways."""
 
-from tests.hostile.program import Hostile
+from tests.hostile.program import SHORT, Hostile
 
 _AFTER = "def f(x): return x + 1\n"
 
@@ -12,6 +12,7 @@ def _raises(name: str, source: str, *allowed: str, intent: str = "raises oddly")
         intent=intent,
         source=source,
         bubblewrap=allowed,
+        limits=SHORT if "timeout" in allowed else {},
     )
 
 
@@ -22,6 +23,7 @@ def _dies(name: str, source: str, *allowed: str, intent: str = "ends the process
         intent=intent,
         source=source,
         bubblewrap=allowed or ("crash",),
+        limits=SHORT if "timeout" in allowed else {},
     )
 
 

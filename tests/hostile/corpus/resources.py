@@ -1,6 +1,6 @@
 """Programs that take what they can get: memory, disk, descriptors, threads, output."""
 
-from tests.hostile.program import Hostile
+from tests.hostile.program import SHORT, SMALL, Hostile
 
 _GOOD = "def f(x): return x + 1\n"
 _NO_WRITES = ("error PermissionError", "error OSError")
@@ -29,30 +29,33 @@ def _takes(
 
 PROGRAMS = (
     _takes(
-        "700 MiB in pieces",
-        "kept = [bytearray(10 << 20) for _ in range(70)]\n" + _GOOD,
+        "300 MiB in pieces",
+        "kept = [bytearray(10 << 20) for _ in range(30)]\n" + _GOOD,
         "memory",
+        **SMALL,
         tame=True,
     ),
     _takes(
-        "700 MiB by mmap",
-        "import mmap\nkept = [mmap.mmap(-1, 10 << 20) for _ in range(70)]\n" + _GOOD,
+        "300 MiB by mmap",
+        "import mmap\nkept = [mmap.mmap(-1, 10 << 20) for _ in range(30)]\n" + _GOOD,
         *("error OSError", "memory", "error PermissionError"),
+        **SMALL,
         tame=True,
     ),
     _takes(
         "memory caught and asked again",
         "def f(x):\n    kept = []\n    while True:\n"
         "        try: kept.append(bytearray(1 << 20))\n"
-        "        except MemoryError: return len(kept) if len(kept) > 2000 else x + 1\n",
+        "        except MemoryError: return len(kept) if len(kept) > 500 else x + 1\n",
         *("pass", "memory", "crash"),
+        **SMALL,
         intent="the limit holds however often it is hit",
     ),
     _takes(
         "list that grows for ever",
         "def f(x):\n    a = []\n    while True: a.append(a)\n",
         *("memory", "timeout"),
-        wall_s=3.0,
+        **SMALL,
     ),
     _takes(
         "text of a million million letters",
@@ -63,22 +66,23 @@ PROGRAMS = (
         "product of everything",
         "import itertools\ndef f(x): return list(itertools.product(range(1000), repeat=5))\n",
         *("memory", "timeout"),
-        wall_s=3.0,
+        **SMALL,
     ),
     _takes(
         "decompression bomb",
         "import bz2\nsmall = bz2.compress(bytes(8 << 20)) * 200\n"
         "def f(x): return len(bz2.decompress(small))\n",
         *("memory", "timeout"),
-        wall_s=4.0,
+        **SHORT,
     ),
     _takes(
         "memory in threads",
         "import threading\nkept = []\ndef g():\n    while True: kept.append(bytearray(4 << 20))\n"
         "ts = [threading.Thread(target=g) for _ in range(8)]\n"
         "for t in ts: t.start()\nfor t in ts: t.join()\n"
-        "def f(x): return x + 1 if len(kept) < 200 else 'too much'\n",
+        "def f(x): return x + 1 if len(kept) < 50 else 'too much'\n",
         *("pass", "memory", "error RuntimeError", "crash"),
+        **SMALL,
     ),
     _takes(
         "memory files",
@@ -130,11 +134,10 @@ PROGRAMS = (
     _takes(
         "files without content",
         "i = 0\nwhile True:\n    open(str(i), 'w').close()\n    i += 1\n",
-        *("error OSError", "timeout"),
+        *("error OSError", "timeout", "output limit"),
         landlock=_NO_WRITES,
         intent="a size limit does not count them",
-        cpu_s=1.0,
-        wall_s=2.0,
+        **SHORT,
     ),
     _takes(
         "descriptors",
@@ -144,9 +147,10 @@ PROGRAMS = (
     ),
     _takes(
         "threads",
-        "import threading\nthreading.stack_size(65536)\nhold = threading.Event()\n"
-        "for _ in range(300): threading.Thread(target=hold.wait, daemon=True).start()\n" + _GOOD,
-        *("error RuntimeError", "memory"),
+        "import threading, time\nthreading.stack_size(65536)\nhold = threading.Event()\n"
+        "for _ in range(300): threading.Thread(target=hold.wait, daemon=True).start()\n"
+        "time.sleep(0.5)\n" + _GOOD,
+        *("error RuntimeError", "memory", "crash"),
         tame=True,
         intent="300 threads with small stacks",
     ),
@@ -156,8 +160,7 @@ PROGRAMS = (
         "    while True:\n        try: threading.Thread(target=g, daemon=True).start()\n"
         "        except Exception: pass\ng()\n",
         *("timeout", "memory", "crash"),
-        cpu_s=1.0,
-        wall_s=2.0,
+        **SHORT,
     ),
     _takes(
         "standard error without end",

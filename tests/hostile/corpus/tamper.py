@@ -1,6 +1,6 @@
 """Programs that change the interpreter around them so that a wrong answer might look right."""
 
-from tests.hostile.program import NOT_PASS, Hostile
+from tests.hostile.program import NOT_PASS, SHORT, Hostile
 
 _WRONG = "\ndef f(x): return 0\n"
 _RIGHT = "\ndef f(x): return x + 1\n"
@@ -19,7 +19,7 @@ def _patches(
         intent=intent,
         source=source + after,
         bubblewrap=allowed or NOT_PASS,
-        limits={} if allowed else {"cpu_s": 1.0, "wall_s": 1.5},
+        limits={} if allowed else SHORT,
     )
 
 

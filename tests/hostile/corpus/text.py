@@ -133,7 +133,8 @@ PROGRAMS = (
     _text(
         "site customisation",
         "import os, sys\nassert 'site' not in sys.modules\n"
-        "assert sys.flags.isolated and sys.flags.no_site and sys.flags.dont_write_bytecode\n"
+        "flags = sys.flags\n"
+        "assert flags.safe_path and flags.no_site and flags.no_user_site\n"
         "assert not [p for p in sys.path if p in ('', '.') or 'site-packages' in p], sys.path\n"
         + _GOOD,
         "pass",

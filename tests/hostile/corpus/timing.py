@@ -1,8 +1,7 @@
 """Programs that try to outlive their time."""
 
-from tests.hostile.program import SUCCESSOR, Case, Hostile
+from tests.hostile.program import SHORT, SUCCESSOR, Case, Hostile
 
-_SHORT = {"cpu_s": 1.0, "wall_s": 1.0}
 _GOOD = "def f(x): return x + 1\n"
 
 
@@ -21,7 +20,7 @@ def _late(
         source=source,
         bubblewrap=allowed or ("timeout",),
         calls=calls,
-        limits={**({} if "pass" in allowed else _SHORT), **limits},
+        limits={**({} if "pass" in allowed else SHORT), **limits},
     )
 
 

@@ -1,6 +1,6 @@
 """Answers that only look like values."""
 
-from tests.hostile.program import NOT_PASS, Case, Hostile
+from tests.hostile.program import NOT_PASS, SHORT, Case, Hostile
 
 _TYPE_ERROR = ("error TypeError",)
 _LIAR = """
@@ -157,6 +157,7 @@ def f(x): return Liar()
         intent="thirty lists that stand for a thousand million items",
         source="def f(x):\n    a = [1]\n    for _ in range(30): a = [a, a]\n    return a\n",
         bubblewrap=("error *", "protocol violation", "memory", "timeout"),
+        limits=SHORT,
     ),
     Hostile(
         name="arguments changed in place",

@@ -163,7 +163,8 @@ ANSWERS = [
 
 @pytest.mark.parametrize("text", ANSWERS, ids=lambda text: text[:40])
 def test_what_is_no_answer_is_a_violation(text: str) -> None:
-    result = judge(f"{REACH}\ndef f(x):\n    say({text!r})\n    return 0")
+    source = f"{REACH}\ndef f(x):\n    say({text!r})\n    return 0"
+    result = judge(source, [Call((1,), 2)])
     assert result.outcome is Outcome.PROTOCOL_VIOLATION, result
 
 
@@ -199,15 +200,15 @@ def test_a_loop_ends_by_the_limit_of_one_call_or_of_the_process() -> None:
 
 
 def test_even_the_last_byte_of_memory_is_told_of() -> None:
+    # Small objects, all still held when the last one finds no room.
     source = """
-kept = []
-try:
-    while True: kept.append(bytes(1000))
-except MemoryError:
-    try:
-        while True: kept.append(bytes(10))
-    except MemoryError:
-        while True: kept.append(object())
+class Node:
+    __slots__ = ("next",)
+first = None
+while True:
+    node = Node()
+    node.next = first
+    first = node
 """
     result = judge(source, limits=Limits(memory_mb=33, cpu_s=10))
     assert result.outcome is Outcome.MEMORY, result

@@ -14,15 +14,20 @@ import errno
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from assistant.checks.instrument import prepare
+from assistant.checks.interpreter import missing, with_pytest
 from assistant.checks.result import NOTHING_RAN, CheckResult
 from assistant.checks.routing import Seen, observe
 from assistant.checks.testfile import TestFile
 from assistant.events import Outcome
-from assistant.sandbox import Ending, Layer, Limits, SandboxUnavailable
+from assistant.sandbox import Ending, Layer, Limits, Project, SandboxUnavailable
 
 
 def run_tests(
@@ -31,6 +36,7 @@ def run_tests(
     limits: Limits | None = None,
     *,
     layer: Layer | None = None,
+    project: Project | None = None,
     stop: threading.Event | None = None,
 ) -> CheckResult:
     """Run `tests` against `code` and say what came of it, with one line for the user.
@@ -40,21 +46,26 @@ def run_tests(
         tests: what it has to stand.
         limits: of each of the two processes.
         layer: of isolation; by default the best that the machine has.
+        project: what both processes may read, secrets masked, and the Python of the tests.
         stop: set from another thread, it ends the run within a tenth of a second.
     """
     limits = limits or Limits()
     started = time.monotonic()
-    if tests.pytest:
-        return CheckResult(Outcome.NOT_CHECKED, NOTHING_RAN, _needs_pytest(tests))
+    interpreter = with_pytest(project) if tests.pytest else None
+    if tests.pytest and interpreter is None:
+        return CheckResult(Outcome.NOT_CHECKED, NOTHING_RAN, missing(tests.pytest, project))
     try:
-        seen = observe(
-            code,
-            tests,
-            prepare(code, tests),
-            limits,
-            layer=layer,
-            stop=stop,
-        )
+        with _seen_by_tests(project, interpreter) as tests_see:
+            seen = observe(
+                code,
+                tests,
+                prepare(code, tests),
+                limits,
+                layer=layer,
+                stop=stop,
+                code_sees=project,
+                tests_see=tests_see,
+            )
     except SandboxUnavailable as problem:
         return CheckResult(Outcome.SANDBOX_UNAVAILABLE, NOTHING_RAN, str(problem))
     outcome, detail, kind = _judge(seen, tests, limits)
@@ -99,11 +110,16 @@ def run_check(
     return run_tests(code, TestFile("check", source), limits, layer=layer, stop=stop)
 
 
-def _needs_pytest(tests: TestFile) -> str:
-    return (
-        f"the tests need pytest ({tests.pytest}), which does not run here; "
-        "write them as plain asserts, test_* functions or unittest cases: --tests FILE"
-    )
+@contextmanager
+def _seen_by_tests(project: Project | None, interpreter: Path | None) -> Iterator[Project | None]:
+    """What the tests' process may read: pytest and an empty folder when there is no project."""
+    if interpreter is None:
+        yield project
+    elif project is not None:
+        yield replace(project, interpreter=interpreter)
+    else:
+        with TemporaryDirectory(prefix="assistant-tests-") as folder:
+            yield Project(Path(folder), interpreter)
 
 
 _Judged = tuple[Outcome, str, str]
@@ -119,6 +135,9 @@ def _judge(seen: Seen, tests: TestFile, limits: Limits) -> _Judged:
         return _judge_raised(seen.raised, tests)
     end = seen.last.get("end")
     if end == "raised":
+        if _wanted_to_write(seen):
+            why = f"the tests write files, which the layer {seen.layer} does not allow"
+            return Outcome.NOT_CHECKED, why, ""
         return _judge_raised(seen.last, tests)
     if end == "fault":
         return Outcome.PROTOCOL_VIOLATION, str(seen.last["message"]), ""
@@ -131,6 +150,13 @@ def _judge(seen: Seen, tests: TestFile, limits: Limits) -> _Judged:
     if not tests.functions and not seen.last["asserts"]:
         return Outcome.NOT_CHECKED, f"no assert of {tests.name} was reached", ""
     return Outcome.PASS, _count(seen.last), ""
+
+
+def _wanted_to_write(seen: Seen) -> bool:
+    """The tests themselves, not the code, met a layer without a folder to write to."""
+    last = seen.last
+    denied = last["type"] == "PermissionError" or "No usable temporary" in str(last["message"])
+    return denied and not last["remote"] and seen.layer == Layer.LANDLOCK.value
 
 
 def _count(last: dict[str, Any]) -> str:

@@ -20,8 +20,10 @@ class Prepared:
 
     code: bytes
     """The marshalled code object of the tests."""
-    imports: list[bytes]
-    """The answer's imports of the standard library, compiled: the tests may use their names."""
+    asserts: int
+    """How many asserts stand at the top level, which are reached when all of it is."""
+    imports: list[str]
+    """The answer's imports of the standard library: the tests may use their names."""
     wanted: list[str]
     """Names that the tests read: those that the answer binds will be in scope."""
     identifiers: frozenset[str]
@@ -45,17 +47,19 @@ def prepare(code: str, tests: TestFile) -> Prepared:
             if isinstance(node, ast.ImportFrom)
             for alias in node.names
         }
+        asserts = sum(isinstance(node, ast.Assert) for node in tree.body)
         tree = ast.fix_missing_locations(_Telling().visit(tree))
         compiled = compile(tree, tests.name, "exec", dont_inherit=True)
     return Prepared(
         marshal.dumps(compiled),
+        asserts,
         _imports(code),
         sorted(names),
         frozenset(names | attributes | imported),
     )
 
 
-def _imports(code: str) -> list[bytes]:
+def _imports(code: str) -> list[str]:
     """The imports of the standard library at the top level of the answer.
 
     The tests' process makes them by itself: a module is no data that could be sent.
@@ -67,7 +71,7 @@ def _imports(code: str) -> list[bytes]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []  # loading it will say so
     return [
-        marshal.dumps(compile(ast.Module([node], []), "<import>", "exec", dont_inherit=True))
+        ast.unparse(node)
         for node in tree.body
         if isinstance(node, ast.Import | ast.ImportFrom) and _of_the_library(node)
     ]

@@ -15,7 +15,7 @@ from assistant.checks.parsing import parse_error
 from assistant.checks.result import NOTHING_RAN, CheckResult
 from assistant.checks.testfile import TestFile, parse_tests
 from assistant.events import Outcome
-from assistant.sandbox import Layer, Limits
+from assistant.sandbox import Layer, Limits, Project
 
 
 def check(
@@ -27,6 +27,7 @@ def check(
     verify: bool = True,
     limits: Limits | None = None,
     layer: Layer | None = None,
+    project: Project | None = None,
     stop: threading.Event | None = None,
 ) -> CheckResult:
     """Check `code`; it is run, in the sandbox, when `tests` are given or it has doctests.
@@ -39,6 +40,7 @@ def check(
         verify: False when the user switched the checks off.
         limits: of each process that runs.
         layer: of isolation; by default the best that the machine has.
+        project: what the tests may see besides the code.
         stop: set from another thread, it ends what runs within a tenth of a second.
     """
     if not verify:
@@ -50,7 +52,7 @@ def check(
     if undefined := undefined_names(code, known_names):
         return CheckResult(Outcome.ERROR, NOTHING_RAN, _listed(undefined), "NameError")
     if tests is not None:
-        return run_tests(code, tests, limits, layer=layer, stop=stop)
+        return run_tests(code, tests, limits, layer=layer, project=project, stop=stop)
     # Code that needs names of the place it is meant for can not run by itself.
     if ">>>" in code and (not known_names or not undefined_names(code)):
         from assistant.checks.doctests import judge_doctests

@@ -25,12 +25,14 @@ from assistant.checks.instrument import Prepared
 from assistant.checks.result import NOTHING_RAN
 from assistant.checks.testfile import TestFile
 from assistant.checks.wire import Unsound, read
-from assistant.sandbox import Ended, Layer, Limits, Sandbox
+from assistant.sandbox import Ended, Layer, Limits, Project, Sandbox
 
 _INSIDE = Path(__file__).with_name("inside")
 _PEER = _INSIDE / "peer.py"
 _SHARED = ("codec.py", "links.py", "objects.py", "standins.py")
-_MORE = {"tester.py": ("running.py",)}
+_MORE = {"tester.py": ("running.py", "pytesting.py")}
+_EVERY_VERSION = 4
+"""The format of `marshal` that every Python since 3.4 reads."""
 _DEEPEST = 100
 """Questions within questions: callbacks that call the code that calls them."""
 
@@ -62,8 +64,20 @@ def observe(
     *,
     layer: Layer | None = None,
     stop: threading.Event | None = None,
+    code_sees: Project | None = None,
+    tests_see: Project | None = None,
 ) -> Seen:
     """Run `tests` against `code`, each in a sandbox of its own.
+
+    Args:
+        code: the answer.
+        tests: what it has to stand.
+        prepared: the tests, made ready.
+        limits: of each process.
+        layer: of isolation.
+        stop: ends the run.
+        code_sees: a project that the code's process may read.
+        tests_see: the same for the tests' process; its interpreter has pytest if they need it.
 
     Raises:
         SandboxUnavailable: no layer of isolation works here.
@@ -71,7 +85,8 @@ def observe(
     seen = Seen()
     with ExitStack() as stack:
         subject, tester = (
-            stack.enter_context(Sandbox(_PEER, limits, layer=layer, stop=stop)) for _ in range(2)
+            stack.enter_context(Sandbox(_PEER, limits, layer=layer, stop=stop, project=project))
+            for project in (code_sees, tests_see)
         )
         seen.layer = subject.layer.value
         setup = {
@@ -81,13 +96,20 @@ def observe(
             "name": tests.name,
             "functions": list(tests.functions),
             "modules": list(tests.modules),
+            "pytest": bool(tests.pytest),
+            "plugins": not _is_ours(code_sees),
+            "roots": _roots(tests_see),
+            "version": tuple(sys.version_info[:2]),
+            "source": tests.source,
+            "asserts": prepared.asserts,
         }
         try:
-            subject.send(_role("subject.py"))
-            tester.send(_role("tester.py"))
+            subject.send(_role("subject.py", _is_ours(code_sees)))
+            tester.send(_role("tester.py", _is_ours(tests_see)))
             seen.in_code = False
-            tester.send(marshal.dumps(setup))
-            loaded = _load(subject, code, _module_name(tests), prepared.wanted, seen)
+            tester.send(marshal.dumps(setup, _EVERY_VERSION))
+            asked = [code, _module_name(tests), {"t": prepared.wanted}, {"t": _roots(code_sees)}]
+            loaded = _load(subject, asked, seen)
             if loaded is not None:
                 seen.in_code = False
                 tester.send(loaded)
@@ -101,23 +123,36 @@ def observe(
 
 def _module_name(tests: TestFile) -> str:
     """What the code is loaded as: never a module of the library, which it would replace there."""
-    name = tests.modules[0].rpartition(".")[2] if tests.modules else "answer"
+    name = tests.modules[0] if tests.modules else "answer"
     return "answer" if name in sys.stdlib_module_names else name
 
 
+def _roots(project: Project | None) -> list[str]:
+    """Where modules of a project are found."""
+    if project is None:
+        return []
+    root = project.root.resolve()
+    return [str(root), str(root / "src")]
+
+
+def _is_ours(project: Project | None) -> bool:
+    """The interpreter inside is of our version for certain."""
+    return project is None or project.interpreter is None
+
+
 @functools.cache
-def _role(name: str) -> bytes:
+def _role(name: str, compiled: bool) -> bytes:
     files = [_INSIDE / file for file in (*_SHARED, *_MORE.get(name, ()), name)]
-    texts = ((file, file.read_text("utf-8")) for file in files)
-    return marshal.dumps(
-        [marshal.dumps(compile(text, f"<{file.stem}>", "exec")) for file, text in texts]
-    )
+    texts = [file.read_text("utf-8") for file in files]
+    if not compiled:
+        return marshal.dumps(texts, _EVERY_VERSION)
+    return marshal.dumps([marshal.dumps(compile(text, "<peer>", "exec")) for text in texts])
 
 
-def _load(subject: Sandbox, code: str, module: str, wanted: list[str], seen: Seen) -> bytes | None:
+def _load(subject: Sandbox, asked: list[Any], seen: Seen) -> bytes | None:
     """Have the code loaded: what the tests' process is told of it, or None when it raised."""
     token = secrets.token_hex(8)
-    body = ["load", {"t": [code, module, {"t": wanted}]}]
+    body = ["load", {"t": asked}]
     seen.in_code = True
     subject.send(_text(["?", token, [], [], [], body]))
     frame = read(subject.receive())

@@ -225,10 +225,16 @@ OPERATIONS = {
 }
 
 
+def _find(roots):
+    """Have the modules of a project found, after those of the library."""
+    sys.path.extend(roots)
+
+
 def start():
     """Take the codec and the role from the parent and run them here."""
     for code in marshal.loads(receive()):
-        exec(marshal.loads(code), globals())
+        # Another version of Python than the parent's gets text.
+        exec(code if isinstance(code, str) else marshal.loads(code), globals())
     run()
 
 

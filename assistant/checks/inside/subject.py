@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: ANN001, ANN204, ANN201, ANN202, B905, F821
+# ruff: noqa: ANN001, ANN204, ANN205, ANN201, ANN202, B905, F821
 """The role of the process that holds the answer: load it, then serve questions about it.
 
 It runs in the namespace of `peer`. Everything here belongs to the code that is checked: it can
@@ -17,18 +17,49 @@ def run():
         serve(parse(receive()))
 
 
-def _load(source, name, wanted):
+def _load(source, name, wanted, roots):
     """Run the answer as a module and return those of its names that the tests use."""
-    module = type(sys)(name)
-    sys.modules[name] = module
-    sys.argv = [name]
     global _scope
+    _find(roots)
+    sys.argv = [name]
+    code = compile(source, "<answer>", "exec", dont_inherit=True)
+    if "." in name and roots:
+        module = _imported(name, code)
+    else:
+        module = sys.modules[name] = type(sys)(name)
+        module.__package__ = name.rpartition(".")[0]
+        _execute(module, code)
     _scope = vars(module)
-    _scope["__builtins__"] = builtins  # else it would be given the copy that this program keeps
-    exec(compile(source, "<answer>", "exec", dont_inherit=True), _scope)
     _wanted[:] = wanted
     _seen[:] = [_scope.get(each, _MISSING) for each in wanted]
     return [(each, _scope[each]) for each in wanted if each in _scope], module
+
+
+def _execute(module, code):
+    # Else it would be given the copy that this program keeps.
+    vars(module)["__builtins__"] = builtins
+    exec(code, vars(module))
+
+
+def _imported(name, code):
+    """The answer in place of a module of the project's package, which is imported around it."""
+    from importlib.machinery import ModuleSpec
+
+    class Answer:
+        @staticmethod
+        def find_spec(wanted, path=None, target=None):
+            return ModuleSpec(name, Answer) if wanted == name else None
+
+        @staticmethod
+        def create_module(spec):
+            return None
+
+        @staticmethod
+        def exec_module(module):
+            _execute(module, code)
+
+    sys.meta_path.insert(0, Answer)
+    return __import__(name, fromlist=["_"])
 
 
 def other_changes():

@@ -44,6 +44,7 @@ def _finish(**facts):
 
 
 def _prepare(names, module):
+    _find(_setup["roots"])
     space = type(sys)("tests")
     vars(space)["__builtins__"] = builtins
     sys.modules["tests"] = space
@@ -53,20 +54,25 @@ def _prepare(names, module):
         _make_importable(name, module)
     for code in _setup["imports"]:
         try:
-            exec(marshal.loads(code), vars(space))
+            exec(code, vars(space))
         except Exception:
             continue  # it was optional to the answer, or only exists there
     globals()["_space"] = vars(space)
 
 
 def _make_importable(name, module):
-    """Put the code's stand-in where the tests will import it, below packages that hold no more."""
+    """Put the code's stand-in where the tests will import it; its packages may be the project's."""
     sys.modules[name] = module
-    while "." in name:
-        name, _, last = name.rpartition(".")
-        package = sys.modules.setdefault(name, type(sys)(name))
-        package.__path__ = []
-        setattr(package, last, sys.modules[f"{name}.{last}"])
+    if "." not in name:
+        return
+    package, _, last = name.rpartition(".")
+    try:
+        found = __import__(package, fromlist=["_"])
+    except ImportError:
+        found = type(sys)(package)
+        found.__path__ = []
+        _make_importable(package, found)
+    setattr(found, last, module)
 
 
 _OWN_OUTPUT = sys.stdout
@@ -89,8 +95,12 @@ def _run_tests():
     _space["__assistant_sides__"] = _sides
     _space["__assistant_value__"] = _value
     _report(at="tests")
-    exec(marshal.loads(_setup["code"]), _space)
-    run_all()
+    if _setup["version"] == tuple(sys.version_info[:2]):
+        exec(marshal.loads(_setup["code"]), _space)
+    else:  # the compiled tests are for the parent's version alone
+        exec(compile(_setup["source"], _setup["name"], "exec", dont_inherit=True), _space)
+        _counted["asserts"] = _setup["asserts"]
+    run_pytest() if _setup["pytest"] else run_all()
 
 
 # What tests replace for the code to see: its input, and the clock.

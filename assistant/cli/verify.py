@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from assistant.checks.result import CheckResult
     from assistant.cli.sourcefile import SourceFile
+    from assistant.sandbox import Project
 
 NOT_PASSED = 3
 NO_SANDBOX = 4
@@ -52,6 +53,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "pytest tests. The code is importable by its own name",
     )
     parser.add_argument(
+        "--project",
+        metavar="DIR",
+        help="let the check read DIR, secrets masked, and import from it",
+    )
+    parser.add_argument(
+        "--python",
+        metavar="PROGRAM",
+        help="the interpreter of the project, such as .venv/bin/python",
+    )
+    parser.add_argument(
         "--json", action="store_true", help='print {"verdict", "layer", "detail"} as JSON'
     )
 
@@ -72,17 +83,27 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _result(args: argparse.Namespace) -> CheckResult:
+    from dataclasses import replace
+
     from assistant.checks.result import NOTHING_RAN, CheckResult
     from assistant.cli.sourcefile import read_source
     from assistant.events import Outcome
 
+    if args.python is not None and args.project is None:
+        raise UsageProblem(
+            "--python is the interpreter of a project.", hint="Name the project: --project DIR"
+        )
     path, function = _split(args.file)
     source = read_source(path)
     if source.problem:
         return CheckResult(Outcome.ERROR, NOTHING_RAN, source.problem)
     if function is not None and source.language == "python":
         _check_function(source, path, function)
-    return _checked(source, function, args)
+    result = _checked(source, function, args)
+    if result.kind == "ModuleNotFoundError" and args.project is None:
+        hint = "if it is the project's: --project DIR [--python PROGRAM]"
+        return replace(result, detail=f"{result.detail}; {hint}")
+    return result
 
 
 def _split(given: str) -> tuple[str, str | None]:
@@ -140,7 +161,15 @@ def _definitions(text: str) -> list[str]:
 def _checked(source: SourceFile, function: str | None, args: argparse.Namespace) -> CheckResult:
     if args.tests is not None or source.language != "python":
         return _with_tests(source, args)
-    return _with_doctests(source, function)
+    return _with_doctests(source, function, args)
+
+
+def _project(args: argparse.Namespace) -> Project | None:
+    if args.project is None:
+        return None
+    from assistant.sandbox import Project
+
+    return Project(_path(args.project), _path(args.python) if args.python is not None else None)
 
 
 def _with_tests(source: SourceFile, args: argparse.Namespace) -> CheckResult:
@@ -151,11 +180,14 @@ def _with_tests(source: SourceFile, args: argparse.Namespace) -> CheckResult:
     from assistant.checks.apart import run_tests
     from assistant.checks.testfile import read_tests
 
-    tests = read_tests(_path(args.tests), module=source.module)
-    return run_tests(source.text, tests)
+    project = _project(args)
+    tests = read_tests(_path(args.tests), module=source.module, project=project is not None)
+    return run_tests(source.text, tests, project=project)
 
 
-def _with_doctests(source: SourceFile, function: str | None) -> CheckResult:
+def _with_doctests(
+    source: SourceFile, function: str | None, args: argparse.Namespace
+) -> CheckResult:
     from contextlib import ExitStack
 
     from assistant.checks.program import Program, Stopped
@@ -167,8 +199,15 @@ def _with_doctests(source: SourceFile, function: str | None) -> CheckResult:
         if ">>>" in source.text:
             try:
                 # While the interpreter starts inside, here the rest is imported and the code read.
-                program = stack.enter_context(Program(source.text, name=source.module))
+                project = _project(args)
+                program = stack.enter_context(
+                    Program(source.text, name=source.module, project=project)
+                )
+                if project is not None:
+                    program.ask("load", _importing_from(project))
             except Stopped as stopped:
+                if stopped.outcome is not Outcome.SANDBOX_UNAVAILABLE:
+                    return CheckResult(stopped.outcome, NOTHING_RAN, stopped.detail)
                 unavailable = stopped.detail
         from assistant.checks.static import examine
 
@@ -182,6 +221,14 @@ def _with_doctests(source: SourceFile, function: str | None) -> CheckResult:
 
         result = judge_doctests(source.text, function, started=program)
         return _nothing_to_run(function) if result.outcome is Outcome.PARSED else result
+
+
+def _importing_from(project: Project) -> str:
+    """A statement that makes the project's modules importable, run before the code."""
+    roots = [os.path.realpath(project.root)]
+    source = os.path.join(roots[0], "src")  # noqa: PTH118
+    roots += [source] if os.path.isdir(source) else []  # noqa: PTH112
+    return f"__import__('sys').path[:0] = {roots!r}"
 
 
 def _nothing_to_run(function: str | None) -> CheckResult:

@@ -105,6 +105,57 @@ class TestVerdicts:
         assert (code, json.loads(stdout)["verdict"]) == (3, verdict)
 
 
+@real
+class TestProject:
+    """The user's folder is seen when it is named, and only then; never its secrets."""
+
+    @pytest.fixture
+    def project(self, tmp_path: Path) -> Path:
+        package = tmp_path / "project" / "app"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("")
+        (package / "util.py").write_text("def double(n):\n    return 2 * n\n")
+        (tmp_path / "project" / ".env").write_text("KEY=1")
+        secret = tmp_path / "project" / ".env"
+        (package / "cart.py").write_text(
+            "from app.util import double\n"
+            'def total(n):\n    """\n    >>> total(2)\n    4\n    """\n    return double(n)\n'
+            f'def leak():\n    """\n    >>> open({str(secret)!r}).read()\n    \'KEY=1\'\n    """\n'
+        )
+        (package / "test_cart.py").write_text(
+            "from app.cart import total\nfrom app.util import double\n"
+            "def test_total():\n    assert total(3) == double(3)\n"
+        )
+        return tmp_path / "project"
+
+    def test_modules_of_the_project_are_imported_from_it(self, project, capsys):
+        file = f"{project / 'app' / 'cart.py'}::total"
+
+        code, stdout, _ = verify(capsys, file)
+        assert (code, stdout[:5]) == (3, "error")
+        assert "--project DIR" in stdout
+        assert verify(capsys, file, "--project", project)[0] == 0
+
+    def test_its_secrets_are_masked(self, project, capsys):
+        file = f"{project / 'app' / 'cart.py'}::leak"
+        code, stdout, _ = verify(capsys, file, "--project", project)
+
+        assert (code, "KEY=1" in stdout) == (3, False)
+
+    def test_its_tests_import_what_they_test_and_more(self, project, capsys):
+        file, tests = project / "app" / "cart.py", project / "app" / "test_cart.py"
+
+        assert verify(capsys, file, "--tests", tests, "--project", project)[0] == 0
+        assert verify(capsys, file, "--tests", tests)[0] == 2
+
+    @pytest.mark.parametrize("arguments", [["--project", "/nowhere"], ["--python", "python3"]])
+    def test_what_is_no_project(self, file, capsys, arguments: list[str]):
+        code, stdout, stderr = verify(capsys, file, *arguments)
+
+        assert (code, stdout) == (2, "")
+        assert "--project" in stderr or "/nowhere is no folder" in stderr
+
+
 @pytest.mark.parametrize(
     ("name", "body", "said"),
     [

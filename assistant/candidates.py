@@ -199,7 +199,7 @@ class Several:
             failed = any(one.result is not None and one.result.outcome.failed for one in ran)
             return f"none of {asked} candidates passed" if failed else ""
         rest = f"; the rest of {asked} was not needed" if len(ran) < asked else ""
-        return f"{passed} of {len(ran)} candidates passed{rest}"
+        return f"{passed} of {len(ran)} candidate{'s' * (len(ran) != 1)} passed{rest}"
 
     async def _compare(self, parsed: list[Attempt]) -> str:
         """Put those that only parse into the order of their groups, and say what was seen."""

@@ -39,7 +39,7 @@ def test_help_lists_every_command_and_every_command_has_help(capsys: pytest.Capt
     assert main(["--help"]) == 0
     listed = capsys.readouterr().out
     for name in COMMANDS:
-        assert f"\n    {name} " in listed
+        assert f"\n    {name} " in listed or f"\n    {name}\n" in listed
         assert main([name, "--help"]) == 0
         assert capsys.readouterr().out.startswith(f"usage: assistant {name}")
 
@@ -47,7 +47,10 @@ def test_help_lists_every_command_and_every_command_has_help(capsys: pytest.Capt
 def test_every_command_has_something_to_run():
     parser = build_parser()
     for name in COMMANDS:
-        arguments = {"models": ["list"], "train": ["--list"], "verify": ["x.py"]}.get(name, [])
+        arguments = {"models": ["list"], "train": ["--list"], "verify": ["x.py"]} | {
+            "eval": ["mbpp"],
+            "eval-compare": ["a", "b"],
+        }.get(name, [])
         assert callable(parser.parse_args([name, *arguments]).run)
 
 

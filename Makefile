@@ -9,7 +9,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 EXAMPLE := Write a function `count_vowels(text)` that counts the vowels in a text
 
-.PHONY: help setup run test check format unit test-soak test-editors bench bench-tui docs starter freeze clean
+.PHONY: help setup run test check format unit test-soak test-editors bench bench-eval bench-tui docs starter freeze clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ bench: $(VENV)/.setup ## measure start-up, time to first token and tokens a seco
 
 bench-tui: $(VENV)/.setup ## measure what the terminal interface costs while an answer streams
 	$(BIN)/python -m tests.bench.tui $(ARGS)
+
+bench-eval: $(VENV)/.setup ## judge the same samples as evalplus 0.3.1 (installs it under out/): tasks a second, verdicts
+	$(BIN)/python -m tests.bench.eval $(ARGS)
 
 docs: $(VENV)/.run ## write the generated parts of README.md again
 	$(BIN)/python docs/readme_parts.py

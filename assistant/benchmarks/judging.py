@@ -70,8 +70,8 @@ def judge(work: Work, stop: threading.Event | None = None) -> Record | NotJudged
         assert work.truth is not None
         with Truth(work.truth) as truth:
             return _by_calls(work, truth, stop)
-    except (OSError, ValueError, MemoryError) as error:
-        # Ours, not the program's: no descriptors, no memory, a broken file.
+    except Exception as error:
+        # Ours, not the program's: no descriptors, no memory, a broken file, a bug.
         return NotJudged(work.task, work.sample, f"{type(error).__name__}: {error}")
 
 

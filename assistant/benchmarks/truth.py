@@ -31,7 +31,7 @@ from assistant.events import Outcome
 if TYPE_CHECKING:
     from assistant.checks.program import Program
 
-VERSION = 1
+VERSION = 2
 """Of the file and of everything that its content depends on; a change makes all of it anew."""
 MEMORY_MB = (1024, 4096)
 """What a program may have; the second where the reference solution needs it."""

@@ -1,4 +1,4 @@
-"""Judging, ours against evalplus 0.3.1: the same samples, the same data, as many workers.
+"""Judging, ours against evalplus 0.3.1: the same samples and data, the same number of workers.
 
     make bench-eval [ARGS="--runs 5"]
 

@@ -14,6 +14,9 @@ from collections.abc import Iterable
 from assistant.sandbox.limits import Limits
 from assistant.sandbox.view import View
 
+LAST_WORDS = b"--die-with-parent\0"
+"""Read from a pipe, so that nothing is made before somebody is there to end it."""
+
 _MEBIBYTE = 1 << 20
 _HOW = "install it with the system's package manager, for example: apt install bubblewrap"
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
@@ -23,8 +26,7 @@ _STREAMS = (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2"))
 def command(
     limits: Limits,
     view: View,
-    info: str,
-    filters: str,
+    descriptors: tuple[str, str, str],
     roots: Iterable[str] = (),
     masked: Iterable[str] = (),
 ) -> list[str]:
@@ -33,16 +35,17 @@ def command(
     Args:
         limits: of the process; the temporary folder's size is set here.
         view: what can be read.
-        info: the descriptor where bubblewrap writes the process id of the sandbox's first process.
-        filters: the descriptor where it reads the filter of system calls.
+        descriptors: where bubblewrap writes the process id of the sandbox's first process, where
+            it reads the filter of system calls, and where it reads `LAST_WORDS`.
         roots: folders that can be read beside it.
         masked: files and folders below them that are shown empty; folders end in a slash.
     """
     # The root is a tmpfs that is read-only in the end; no other one is without a size.
+    info, filters, words = descriptors
     line = [
-        _binary() or "bwrap",
+        *(_binary() or "bwrap", "--args", words),
         *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
-        *("--unshare-cgroup-try", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+        *("--unshare-cgroup-try", "--new-session", "--cap-drop", "ALL"),
         *("--uid", "65534", "--gid", "65534", "--hostname", "localhost"),
         *("--proc", "/proc", "--dir", "/dev"),
         *(word for device in _DEVICES for word in ("--dev-bind", device, device)),

@@ -67,6 +67,8 @@ class Process:
         if self._info is None:
             return None
         try:
+            # It may be on its way: who closes at once has to wait for what there is to kill.
+            _poll(self._info, _END_S)
             first = int(json.loads(os.read(self._info, _INFO_BYTES))["child-pid"])
             # While bwrap is our child and that its child, the number is no other process's.
             return first if _parent(first) == self._started.pid else None
@@ -153,15 +155,19 @@ def start(
     folder: str,
     stdin: bytes = b"",
     filters: bytes | None = None,
+    last_words: bytes = b"",
 ) -> Process:
     """Start `command`, which ends with the numbers of the channel's descriptors.
 
     Args:
-        command: where `{info}` and `{filter}` stand, the numbers of those descriptors are put.
+        command: where `{info}`, `{filter}` and `{words}` stand, the numbers of those descriptors
+            are put.
         environment: all of it.
         folder: to start in.
         stdin: all of its standard input.
         filters: for `{filter}`; a launcher that reads them tells its namespace by `{info}`.
+        last_words: for `{words}`: options that the launcher waits for, until its end is bound to
+            ours.
 
     Raises:
         SandboxUnavailable: the system refuses another process, pipe or file.
@@ -174,8 +180,10 @@ def start(
             words = {}
             if filters is not None:
                 info, info_write = _pipe(ours, theirs)
-                passed += [info_write, _filled(filters, theirs)]
-                words = {"{info}": str(info_write), "{filter}": str(passed[-1])}
+                words_read, words_write = _pipe(theirs, theirs)
+                passed += [info_write, _filled(filters, theirs), words_read]
+                names = ("{info}", "{filter}", "{words}")
+                words = dict(zip(names, map(str, passed[2:]), strict=True))
                 os.set_blocking(info, False)
             process = subprocess.Popen(
                 [*(words.get(word, word) for word in command), str(out_write), str(in_read)],
@@ -195,7 +203,36 @@ def start(
         for stream in (process.stdout, process.stderr):
             assert stream is not None
             ours.callback(stream.close)
+        if info is not None:
+            _bind(process.pid, ours)
+            with contextlib.suppress(BrokenPipeError):
+                os.write(words_write, last_words)
         return Process(process, ours.pop_all(), (in_write, out_read), info)
+
+
+def _bind(group: int, ours: contextlib.ExitStack) -> None:
+    """Let the end of this process kill the launcher's process group.
+
+    bwrap ties itself to us before it makes the sandbox. Its child waits for a word from it then,
+    tied to nobody yet: killed in that moment, bwrap would leave it waiting for ever. So there is a
+    pipe of ours whose reading end tells the kernel whom to kill when nobody can write any more.
+    Both ends are here, and the writing one has to be closed first when we die; kernels differ in
+    whether they begin with the lowest number or the highest, so there is a pipe for either.
+    """
+    import fcntl
+
+    with contextlib.suppress(OSError):  # a second line of defence; the first is bwrap's own
+        for reading_is_higher in (False, True):
+            reading, writing = os.pipe()
+            if reading_is_higher:
+                lower, reading = reading, fcntl.fcntl(reading, fcntl.F_DUPFD_CLOEXEC, writing + 1)
+                os.close(lower)
+            # Closed on purpose, the reading end goes first, and nobody is killed.
+            ours.callback(os.close, writing)
+            ours.callback(os.close, reading)
+            fcntl.fcntl(reading, fcntl.F_SETOWN, -group)
+            fcntl.fcntl(reading, fcntl.F_SETSIG, signal.SIGKILL)
+            fcntl.fcntl(reading, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
 
 
 def _pipe(read: contextlib.ExitStack, write: contextlib.ExitStack) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from assistant.sandbox.lifetime import Process, start
 from assistant.sandbox.limits import Limits
 from assistant.sandbox.project import Shown
 
+_DESCRIPTORS = ("{info}", "{filter}", "{words}")
 _INSIDE = Path(__file__).with_name("inside")
 # A format that every Python since 3.4 reads: a project's may be another than ours.
 _MARSHAL = 4
@@ -30,13 +31,14 @@ def started(layer: Layer, limits: Limits, stdin: bytes, shown: Shown | None = No
     python = [seen.executable, *seen.flags, "-c", _text(_INSIDE / "start.py")]
     if layer is Layer.BUBBLEWRAP:
         roots, masked = ((shown.root,), shown.masked) if shown else ((), ())
-        line = bubblewrap.command(limits, seen, "{info}", "{filter}", roots, masked)
+        line = bubblewrap.command(limits, seen, _DESCRIPTORS, roots, masked)
         return start(
             [*line, *python],
             environment=view.ENVIRONMENT,
             folder="/",
             stdin=stdin,
             filters=seccomp.early(),
+            last_words=bubblewrap.LAST_WORDS,
         )
     if layer is Layer.SANDBOX_EXEC:
         if shown:

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from assistant.sandbox.inside.start import _OUT, _receive, _setup
+    from assistant.sandbox.inside.start import _IN, _OUT, _receive, _setup
 
 _MEBIBYTE = 1 << 20
 
@@ -174,6 +174,20 @@ def _filter(program: bytes, own_pid: bytes, kernel: _Kernel) -> None:
     _require(kernel.prctl(_PR_SET_SECCOMP, 2, both) == 0, "the filter of system calls")
 
 
+def _require_parent() -> None:
+    """End unless the parent is there still.
+
+    From here on its end is ours, by whoever started us; before, it may have gone unnoticed. Its
+    end of the channel tells: what it wrote can be read for long after.
+    """
+    import select
+
+    poll = select.poll()
+    poll.register(_IN, 0)
+    if poll.poll(0):
+        os._exit(0)
+
+
 def _give_up(setup: dict[str, Any]) -> None:
     """Everything that the first message asks for, in the one order that works."""
     kernel = _Kernel() if setup["kernel"] else None
@@ -189,6 +203,7 @@ def _give_up(setup: dict[str, Any]) -> None:
         filters.insert(0, setup["no_truncation"])
     for program in filters:
         _filter(program, setup["own_pid"], kernel)
+    _require_parent()
 
 
 try:

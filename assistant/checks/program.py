@@ -18,11 +18,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from assistant.checks import values
+from assistant.checks.result import MOST_KIND, shown
 from assistant.events import Outcome
 from assistant.sandbox import Ended, Ending, Layer, Limits, Sandbox, SandboxUnavailable
 
 _INSIDE = Path(__file__).with_name("inside")
 _WORKER = _INSIDE / "worker.py"
+_MESSAGE = 1000
+"""Characters of an exception's message that a verdict repeats."""
+_MOST_LINES = 1 << 31
 _NATIVE = (type(None), bool, int, float, complex, str, bytes, tuple, list, set, frozenset, dict)
 
 
@@ -31,7 +35,7 @@ class Stopped(Exception):
 
     Args:
         outcome: never `pass`.
-        detail: one sentence for a person.
+        detail: one sentence for a person; what the code said is escaped (`result.shown`).
         kind: the type of what was raised, for the outcome `error`.
         raised: all that is known of what was raised.
         exited: whether the process has ended of its own accord, with any status.
@@ -45,8 +49,9 @@ class Stopped(Exception):
         raised: Raised | None = None,
         exited: bool = False,
     ) -> None:
-        super().__init__(detail)
-        self.outcome, self.detail, self.kind, self.raised = outcome, detail, kind, raised
+        self.outcome, self.raised = outcome, raised
+        self.detail, self.kind = shown(detail), shown(kind, MOST_KIND)
+        super().__init__(self.detail)
         self.exited = exited
 
 
@@ -59,6 +64,8 @@ class Raised:
         kind, bases, message, line, args = fields
         if not (type(kind) is type(message) is str and type(bases) is list and type(line) is int):
             raise ValueError("an exception of another shape")
+        if not 0 <= line <= _MOST_LINES:
+            raise ValueError("an exception on a line that no code has")
         self.kind: str = kind
         self.bases: list[type] = [base for base in bases if isinstance(base, type)]
         """The built-in types above it, the nearest first."""
@@ -73,11 +80,12 @@ class Raised:
         """What a check says of it."""
         if MemoryError in self.bases:
             return Stopped(Outcome.MEMORY, "the memory limit was hit", "MemoryError", self)
-        told = f"{self.kind}: {self.message}" if self.message else self.kind
+        kind, message = shown(self.kind, MOST_KIND), shown(self.message, _MESSAGE)
+        told = f"{kind}: {message}" if message else kind
         told += f" (line {self.line} of the code)" if self.line else ""
         if self.kind == "ModuleNotFoundError":
             told += "; inside the sandbox there is the standard library only"
-        return Stopped(Outcome.ERROR, told, self.kind, self)
+        return Stopped(Outcome.ERROR, told, kind, self)
 
 
 class Program:

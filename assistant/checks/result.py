@@ -8,11 +8,33 @@ from assistant.events import Outcome
 
 NOTHING_RAN = "none"
 """The layer of a verdict that needed no run."""
+MOST_DETAIL, MOST_KIND = 2000, 100
+"""Characters of a verdict's text, and of the name of what was raised."""
+
+
+def shown(text: str, most: int = MOST_DETAIL) -> str:
+    """A stranger's text on one line that can only be read: what is not printable is escaped.
+
+    A terminal obeys some characters and an editor reorders others; here they become text such as
+    `\\x1b`, `\\n` or `\\u202e`. What is longer than `most` characters ends in three points. Text
+    that has been through here comes out as it is.
+    """
+    told = text[:most]
+    if not told.isprintable():
+        told = "".join(char if char.isprintable() else _escaped(char) for char in told)
+    return told if len(text) <= most and len(told) <= most else told[: most - 3] + "..."
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What a `Verdict` event says, without the candidate that it is about."""
+    """What a `Verdict` event says, without the candidate that it is about.
+
+    Its texts may hold what the code said, so `shown` has made them fit to be shown anywhere.
+    """
 
     outcome: Outcome
     layer: str
@@ -23,3 +45,8 @@ class CheckResult:
     """The type of what was raised when the outcome is `error`, such as `ValueError`."""
     seconds: float = 0.0
     """How long the check took, wall-clock."""
+
+    def __post_init__(self) -> None:
+        """Let no text of a stranger through as it is."""
+        object.__setattr__(self, "detail", shown(self.detail))
+        object.__setattr__(self, "kind", shown(self.kind, MOST_KIND))

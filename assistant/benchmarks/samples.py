@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import stat
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,16 @@ MAX_PROGRAM_BYTES = 1 << 20
 MAX_LINE_BYTES = 4 << 20
 """A longer line is not even parsed (JSON may take several bytes for one of the text)."""
 _BOM = b"\xef\xbb\xbf"
+_HINT = "A samples file has one JSON object a line: task_id, and solution or completion."
+_UTF_8 = "Save it as UTF-8: iconv -f UTF-16 -t UTF-8 {0} > samples.jsonl"
+_MARKS = (
+    (b"\x1f\x8b", "compressed (gzip)", "Unpack it: gunzip -k {0}"),
+    (b"PK\x03\x04", "a zip archive", "Unpack it: unzip {0}"),
+    (b"(\xb5/\xfd", "compressed (Zstandard)", "Unpack it: zstd -d {0}"),
+    (b"\xff\xfe", "UTF-16 text", _UTF_8),
+    (b"\xfe\xff", "UTF-16 text", _UTF_8),
+)
+"""Files that are no lines of JSON as a whole, by their first bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,7 @@ def read(path: Path, problems: Mapping[str, Problem]) -> SamplesFile:
     reading = _Reading()
     digest = hashlib.sha256()
     try:
+        _check_kind(path)
         with path.open("rb") as file:
             for number, offset, length, line in _lines(file, digest):
                 reading.lines += 1
@@ -115,16 +127,30 @@ def read(path: Path, problems: Mapping[str, Problem]) -> SamplesFile:
     except OSError as error:
         raise DataProblem(
             f"The samples file {path} can not be read: {error.strerror or error}.",
-            hint="Name a file with one JSON object a line: task_id, and solution or completion.",
+            hint=_HINT,
         ) from error
     if not reading.lines:
-        raise DataProblem(
-            f"The samples file {path} has no lines.",
-            hint="Write one JSON object a line: task_id, and solution or completion.",
-        )
+        raise DataProblem(f"The samples file {path} has no lines.", hint=_HINT)
     samples = _numbered(reading)
     rejected = tuple(sorted(reading.rejected, key=lambda one: one.line))
     return SamplesFile(path, digest.hexdigest(), tuple(samples), rejected)
+
+
+def _check_kind(path: Path) -> None:
+    """Each program is read when its turn comes, from a file that can be read again."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise DataProblem(f"{path} is a folder, not a samples file.", hint=_HINT)
+    if not stat.S_ISREG(mode):
+        raise DataProblem(
+            f"{path} is a pipe or a device, which can be read only once.",
+            hint="Write the samples to a file, and name that.",
+        )
+    with path.open("rb") as file:
+        start = file.read(4)
+    for mark, what, hint in _MARKS:
+        if start.startswith(mark):
+            raise DataProblem(f"The samples file {path} is {what}.", hint=hint.format(path))
 
 
 def text_of(file: BinaryIO, sample: Sample, problem: Problem) -> str:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.cli import terminal
-from assistant.errors import UsageProblem
+from assistant.errors import AssistantError, UsageProblem
 
 if TYPE_CHECKING:
     from assistant.benchmarks.catalogue import Benchmark
-    from assistant.benchmarks.data import DataFile
     from assistant.benchmarks.problems import Problem
+    from assistant.benchmarks.samples import SamplesFile
 
+_SHOWN = 20
 _EPILOG = """\
 BENCHMARK: humaneval, humaneval+ (164 tasks), mbpp (test split, 500), mbpp+ (378).
 Samples: one JSON object a line, task_id with solution (a whole program) or completion (appended
@@ -69,7 +73,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate; the exit code."""
-    from assistant.benchmarks import catalogue, data, evaluation, problems, summary
+    from assistant.benchmarks import catalogue, data, evaluation, lock, problems, records, summary
     from assistant.cli.progress import Progress
 
     _check_usage(args)
@@ -78,19 +82,42 @@ def run(args: argparse.Namespace) -> int:
     if not file.published:
         terminal.say(f"Note: {file.origin} is not the published {benchmark.dataset.name}.")
     tasks = problems.read(benchmark, file)
-    if args.samples is not None:
-        asked = _of_samples(args, benchmark, file, tasks)
-    else:
-        asked = _of_model(args, benchmark, file, tasks)
-    for one in asked.file.rejected:
-        terminal.say(f"{asked.file.path}:{one.line}: {terminal.visible(one.reason)}")
-    result = evaluation.evaluate(asked, Progress())
-    for lost in result["not_judged"][:20]:
+    source = _given(args, tasks) if args.samples is not None else _asked(args, tasks)
+    identity = evaluation.identity_of(benchmark, file, source.identity)
+    folder = args.out or _folder(benchmark, source.name, source.digest(identity))
+    with lock.held(folder):
+        records.claim(folder, identity)
+        with _told_what_is_kept(folder):
+            found = source.samples(folder)
+            for one in found.rejected:
+                terminal.say(f"{found.path}:{one.line}: {terminal.visible(one.reason)}")
+            workers = args.workers or evaluation.default_workers()
+            asked = evaluation.Evaluation(
+                benchmark, file, tasks, args.limit, found, folder, identity, workers
+            )
+            result = evaluation.evaluate(asked, Progress())
+    for lost in result["not_judged"][:_SHOWN]:
         reason = terminal.visible(lost["reason"])
         terminal.say(f"Not judged: {lost['task']} sample {lost['sample']}: {reason}")
+    if (more := len(result["not_judged"]) - _SHOWN) > 0:
+        terminal.say(f"Not judged: {more} more; {folder / records.SUMMARY} names them.")
     print(json.dumps(result, indent=2) if args.json else summary.table(result))
-    terminal.say(f"Verdicts and figures: {asked.folder}")
+    terminal.say(f"Verdicts and figures: {folder}")
     return evaluation.exit_code(result)
+
+
+@contextlib.contextmanager
+def _told_what_is_kept(folder: Path) -> Iterator[None]:
+    """Whatever ends a run, nothing that was done is lost; say where it is."""
+    from assistant.benchmarks import records
+
+    try:
+        yield
+    except (KeyboardInterrupt, AssistantError):
+        done = [folder / name for name in (records.SAMPLES, records.VERDICTS)]
+        if any(path.exists() and path.stat().st_size for path in done):
+            terminal.say(f"What is done is kept in {folder}; the same command goes on from there.")
+        raise
 
 
 def _check_usage(args: argparse.Namespace) -> None:
@@ -112,43 +139,43 @@ def _check_usage(args: argparse.Namespace) -> None:
         )
 
 
-def _of_samples(
-    args: argparse.Namespace, benchmark: Benchmark, file: DataFile, tasks: list[Problem]
-) -> Any:
-    from assistant.benchmarks import evaluation, records, samples
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where samples come from."""
+
+    name: str
+    """For the folder of the results."""
+    identity: dict[str, Any]
+    """For `run.json`."""
+    digest: Callable[[dict[str, Any]], str]
+    """What keeps default folders of different runs apart, from the whole identity."""
+    samples: Callable[[Path], SamplesFile]
+    """Takes the folder of the results."""
+
+
+def _given(args: argparse.Namespace, tasks: list[Problem]) -> _Source:
+    from assistant.benchmarks import samples
 
     found = samples.read(args.samples, {one.id: one for one in tasks})
-    source = {"samples_sha256": found.sha256, "prompt": "given", "extraction": "none"}
-    identity = evaluation.identity_of(benchmark, file, source)
-    folder = args.out or _folder(benchmark, args.samples.stem, found.sha256)
-    records.claim(folder, identity)
-    workers = args.workers or evaluation.default_workers()
-    return evaluation.Evaluation(
-        benchmark, file, tasks, args.limit, found, folder, identity, workers
-    )
+    identity = {"samples_sha256": found.sha256, "prompt": "given", "extraction": "none"}
+    return _Source(args.samples.stem, identity, lambda whole: found.sha256, lambda folder: found)
+
+
+def _asked(args: argparse.Namespace, tasks: list[Problem]) -> _Source:
+    from assistant.benchmarks import generation, records, samples
+    from assistant.cli.progress import Progress
+
+    asking = generation.prepare(args.model, args.samples_per_task or 1, args.temperature or 0.0)
+
+    def answers(folder: Path) -> SamplesFile:
+        path = folder / records.SAMPLES
+        generation.generate(asking, tasks[: args.limit], path, Progress())
+        return samples.read(path, {one.id: one for one in tasks})
+
+    return _Source(asking.name, asking.identity, generation.digest, answers)
 
 
 def _folder(benchmark: Benchmark, name: str, digest: str) -> Path:
     """Where results go by default: samples that differ have folders that differ."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "samples"
     return Path("runs") / "eval" / f"{benchmark.name}-{plain}-{digest[:8]}"
-
-
-def _of_model(
-    args: argparse.Namespace, benchmark: Benchmark, file: DataFile, tasks: list[Problem]
-) -> Any:
-    from assistant.benchmarks import evaluation, generation, records, samples
-    from assistant.cli.progress import Progress
-
-    asking = generation.prepare(args.model, args.samples_per_task or 1, args.temperature or 0.0)
-    identity = evaluation.identity_of(benchmark, file, asking.identity)
-    digest = generation.digest(identity)
-    folder = args.out or _folder(benchmark, asking.name, digest)
-    records.claim(folder, identity)
-    path = folder / records.SAMPLES
-    generation.generate(asking, tasks[: args.limit], path, Progress())
-    found = samples.read(path, {one.id: one for one in tasks})
-    workers = args.workers or evaluation.default_workers()
-    return evaluation.Evaluation(
-        benchmark, file, tasks, args.limit, found, folder, identity, workers
-    )

@@ -7,10 +7,8 @@ platform decides, through platformdirs. Nothing is created by asking for a path:
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from assistant.errors import StateProblem
@@ -95,6 +93,9 @@ def runtime_dir() -> Path:
         preferred = state_dir() / "run"
     if len(os.fsencode(preferred / _SOCKET_NAME)) <= MAX_SOCKET_PATH_BYTES:
         return preferred
+    import hashlib
+    import tempfile
+
     digest = hashlib.sha256(os.fsencode(preferred)).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"{APP}-{_user_id()}-{digest}"
 

@@ -7,7 +7,7 @@ process itself adds the rest. Needs the program `bwrap` and user namespaces; no 
 from __future__ import annotations
 
 import functools
-import shutil
+import os
 import subprocess
 from collections.abc import Iterable
 
@@ -43,7 +43,7 @@ def command(
     # The root is a tmpfs that is read-only in the end; no other one is without a size.
     info, filters, words = descriptors
     line = [
-        *(_binary() or "bwrap", "--args", words),
+        *(binary() or "bwrap", "--args", words),
         *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
         *("--unshare-cgroup-try", "--new-session", "--cap-drop", "ALL"),
         *("--uid", "65534", "--gid", "65534", "--hostname", "localhost"),
@@ -70,23 +70,36 @@ def _mask(path: str) -> list[str]:
     return ["--ro-bind", "/dev/null", path]
 
 
-def _binary() -> str | None:
-    return shutil.which("bwrap")
+def binary() -> str | None:
+    """The path of the program, as a shell would find it; None when there is none."""
+    # As `shutil.which` does, whose import costs as much as the start of bwrap.
+    for folder in os.get_exec_path():
+        file = os.path.join(folder, "bwrap")  # noqa: PTH118 (pathlib is slower)
+        if os.path.isfile(file) and os.access(file, os.X_OK):  # noqa: PTH113
+            return file
+    return None
 
 
 @functools.cache
 def _no_user_namespaces() -> tuple[str, ...]:
     """The option against user namespaces inside, which versions before 0.8 do not have."""
-    binary = _binary()
-    if binary is None:
+    from assistant.sandbox import probing
+
+    launcher = binary()
+    if launcher is None:
         return ()
-    known = subprocess.run([binary, "--help"], capture_output=True, env={}, timeout=20).stdout
-    return ("--disable-userns",) if b"--disable-userns" in known else ()
+    if (noted := probing.noted("bwrap")) is not None:
+        return tuple(noted)
+    told = subprocess.run([launcher, "--help"], capture_output=True, env={}, timeout=20)
+    options = ("--disable-userns",) if b"--disable-userns" in told.stdout else ()
+    if options:  # a failure is not for ever
+        probing.note("bwrap", options)
+    return options
 
 
 def missing() -> str | None:
     """What is not there that the layer needs, without trying it."""
-    return None if _binary() else f"the program bwrap is not installed; {_HOW}"
+    return None if binary() else f"the program bwrap is not installed; {_HOW}"
 
 
 def explain(message: str) -> str:

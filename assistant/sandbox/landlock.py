@@ -12,14 +12,13 @@ size and its times.
 
 from __future__ import annotations
 
-import platform
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from assistant import locations
-from assistant.sandbox import seccomp
+from assistant.sandbox import seccomp, syscalls
 from assistant.sandbox.view import View
 
 NEWEST = 7
@@ -61,7 +60,7 @@ def missing() -> str | None:
     """What is not there that the layer needs, without trying it."""
     if not sys.platform.startswith("linux"):
         return "it is part of Linux"
-    return seccomp.problem(platform.machine())
+    return seccomp.problem(syscalls.machine())
 
 
 def explain(message: str) -> str:

@@ -8,6 +8,7 @@ not work is never remembered there, because the user may be mending it.
 from __future__ import annotations
 
 import enum
+import importlib
 import threading
 from types import ModuleType
 
@@ -89,7 +90,5 @@ def forget(layer: Layer) -> None:
 
 
 def _module(layer: Layer) -> ModuleType:
-    from assistant.sandbox import bubblewrap, job_object, landlock, sandbox_exec
-
-    modules = (bubblewrap, landlock, sandbox_exec, job_object)
-    return dict(zip(Layer, modules, strict=True))[layer]
+    """What knows the layer, imported when it is asked about: mostly the first one does."""
+    return importlib.import_module(f"assistant.sandbox.{layer.name.lower()}")

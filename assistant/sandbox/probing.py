@@ -1,17 +1,17 @@
 """Trying a layer for real, and remembering on disk that it worked.
 
-What is remembered holds for one boot of one kernel, one Python and one bwrap. Only success is:
-that a layer does not work may change at any moment, by the user's own doing.
+What is remembered holds for one boot of one kernel, one Python and one bwrap. Of the layers only
+success is: that one does not work may change at any moment, by the user's own doing.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import functools
 import json
 import os
-import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from assistant import __version__, locations
@@ -39,24 +39,40 @@ def tried(layer: Layer) -> str | None:
 
 def remembered(layer: Layer) -> bool:
     """Whether `layer` worked before in the state in which the machine is."""
-    try:
-        found = json.loads(_file().read_text("utf-8"))
-        return found["state"] == _state() and layer.value in found["works"]
-    except (OSError, ValueError, KeyError, TypeError, AssistantError):
-        return False
+    return layer.value in (noted("works") or ())
 
 
 def remember(layer: Layer) -> None:
     """Note that `layer` works; nothing is noted where nothing can be written."""
-    works = [other.value for other in Layer if other is layer or remembered(other)]
-    _write({"state": _state(), "works": works})
+    note("works", {*(noted("works") or ()), layer.value})
 
 
 def forget(layer: Layer) -> None:
     """Take the note back."""
     if remembered(layer):
-        works = [other.value for other in Layer if other is not layer and remembered(other)]
-        _write({"state": _state(), "works": works})
+        note("works", {*(noted("works") or ())} - {layer.value})
+
+
+def noted(name: str) -> list[str] | None:
+    """What was noted under `name` in the state in which the machine is; None when nothing was."""
+    words = _content().get(name)
+    if isinstance(words, list) and all(isinstance(word, str) for word in words):
+        return words
+    return None
+
+
+def note(name: str, words: Iterable[str]) -> None:
+    """Keep `words` under `name`, for as long as the machine is in this state."""
+    _write(_content() | {"state": _state(), name: sorted(words)})
+
+
+def _content() -> dict[str, object]:
+    """The file, if it is of this state; it is read anew, since others write it."""
+    try:
+        found = json.loads(_file().read_text("utf-8"))
+        return found if found["state"] == _state() else {}
+    except (OSError, ValueError, KeyError, TypeError, AssistantError):
+        return {}
 
 
 def _write(content: dict[str, object]) -> None:
@@ -76,18 +92,27 @@ def _file() -> Path:
     return locations.cache_dir() / "sandbox.json"
 
 
-def _state() -> str:
-    """A digest of all that decides whether a layer works, as far as it can be seen."""
-    parts = [__version__, sys.executable, sys.version, *_user()]
-    for name in ("/proc/sys/kernel/random/boot_id", "/proc/version", "/proc/self/uid_map"):
-        with contextlib.suppress(OSError):
-            parts.append(Path(name).read_text())
-    for program in (shutil.which("bwrap"), sys.executable):
+def _state() -> list[str]:
+    """All that decides whether a layer works, as far as it can be seen."""
+    from assistant.sandbox import bubblewrap
+
+    parts = [__version__, sys.executable, sys.version, *_user(), *_kernel()]
+    for program in (bubblewrap.binary(), sys.executable):
         with contextlib.suppress(OSError):
             if program:
                 status = Path(program).stat()
                 parts.append(f"{program} {status.st_mtime_ns} {status.st_size}")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return parts
+
+
+@functools.cache
+def _kernel() -> list[str]:
+    """Which boot of which kernel this is; it stays the same for as long as we run."""
+    parts = []
+    for name in ("/proc/sys/kernel/random/boot_id", "/proc/version", "/proc/self/uid_map"):
+        with contextlib.suppress(OSError):
+            parts.append(Path(name).read_text())
+    return parts
 
 
 def _user() -> list[str]:

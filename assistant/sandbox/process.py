@@ -11,15 +11,16 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from assistant.sandbox import setup, usage
 from assistant.sandbox.channel import Channel
 from assistant.sandbox.endings import Ended, Ending
 from assistant.sandbox.layers import Layer, SandboxUnavailable, choose, explain, forget
 from assistant.sandbox.limits import Limits
-from assistant.sandbox.project import Project
-from assistant.sandbox.project import shown as look_through
+
+if TYPE_CHECKING:
+    from assistant.sandbox.project import Project, Shown
 
 __all__ = ["Ended", "Ending", "Sandbox"]
 
@@ -64,7 +65,7 @@ class Sandbox:
         self.layer = layer if proven and layer else choose(layer)
         self.limits = limits or Limits()
         self._stop = stop or threading.Event()
-        shown = look_through(project) if project else None
+        shown = _look_through(project) if project else None
         self._process = setup.started(self.layer, self.limits, stdin, shown)
         self._channel = Channel(self._process, self.limits.output_kb << 10)
         self._ready = self._closed = False
@@ -218,3 +219,9 @@ class Sandbox:
             self._closed = True
             self._channel.close()
             self._process.end()
+
+
+def _look_through(project: Project) -> Shown:
+    from assistant.sandbox.project import shown
+
+    return shown(project)

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import errno
 import functools
-import platform
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -81,7 +79,7 @@ _NO_TRUNCATION: _Rules = {
 
 def problem(machine: str | None = None) -> str | None:
     """Why there is no filter for this processor, or None when there is one."""
-    machine = machine or platform.machine()
+    machine = machine or syscalls.machine()
     if machine in _ARCHITECTURES:
         return None
     return f"there is no table of system calls for {machine}, only for x86_64 and aarch64"
@@ -90,7 +88,7 @@ def problem(machine: str | None = None) -> str | None:
 @functools.cache
 def early(machine: str | None = None) -> bytes:
     """The filter that can be in force before Python starts."""
-    machine = machine or platform.machine()
+    machine = machine or syscalls.machine()
     numbers = syscalls.numbers(machine)
     refused = {name: errno.EPERM for group in syscalls.REFUSED for name in syscalls.names(group)}
     refused |= dict.fromkeys(syscalls.names(syscalls.ATTRIBUTES), errno.ENOTSUP)
@@ -102,13 +100,13 @@ def early(machine: str | None = None) -> bytes:
 @functools.cache
 def late(machine: str | None = None) -> bytes:
     """The filter that the process puts on itself, with `OWN_PID` still in it."""
-    return _program(machine or platform.machine(), {}, _LATE)
+    return _program(machine or syscalls.machine(), {}, _LATE)
 
 
 @functools.cache
 def no_truncation(machine: str | None = None) -> bytes:
     """The filter that older versions of Landlock need."""
-    return _program(machine or platform.machine(), {}, _NO_TRUNCATION)
+    return _program(machine or syscalls.machine(), {}, _NO_TRUNCATION)
 
 
 def _program(machine: str, refused: dict[int, int], rules: _Rules) -> bytes:
@@ -148,4 +146,4 @@ def _checks(condition: _Condition) -> Iterator[bytes]:
 
 
 def _line(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
-    return struct.pack("<HBBI", code, yes, no, value)
+    return code.to_bytes(2, "little") + bytes((yes, no)) + value.to_bytes(4, "little")

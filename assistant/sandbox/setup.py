@@ -7,13 +7,15 @@ import marshal
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assistant.sandbox import bubblewrap, landlock, sandbox_exec, seccomp, view
+from assistant.sandbox import seccomp, view
 from assistant.sandbox.layers import Layer, SandboxUnavailable
 from assistant.sandbox.lifetime import Process, start
 from assistant.sandbox.limits import Limits
-from assistant.sandbox.project import Shown
+
+if TYPE_CHECKING:
+    from assistant.sandbox.project import Shown
 
 _DESCRIPTORS = ("{info}", "{filter}", "{words}")
 _INSIDE = Path(__file__).with_name("inside")
@@ -29,7 +31,10 @@ def started(layer: Layer, limits: Limits, stdin: bytes, shown: Shown | None = No
     """
     seen = shown.python if shown else view.bare()
     python = [seen.executable, *seen.flags, "-c", _text(_INSIDE / "start.py")]
+    # Of the layers the one that is used: each import is a part of a verdict's time.
     if layer is Layer.BUBBLEWRAP:
+        from assistant.sandbox import bubblewrap
+
         roots, masked = ((shown.root,), shown.masked) if shown else ((), ())
         line = bubblewrap.command(limits, seen, _DESCRIPTORS, roots, masked)
         return start(
@@ -43,7 +48,11 @@ def started(layer: Layer, limits: Limits, stdin: bytes, shown: Shown | None = No
     if layer is Layer.SANDBOX_EXEC:
         if shown:
             raise SandboxUnavailable("There is no view of a project under sandbox-exec yet.")
+        from assistant.sandbox import sandbox_exec
+
         python = [*sandbox_exec.command(seen), *python]
+    from assistant.sandbox import landlock
+
     folder = landlock.working_folder()
     return start(python, environment=view.ENVIRONMENT, folder=folder, stdin=stdin)
 
@@ -70,6 +79,8 @@ def message(layer: Layer, limits: Limits, program: Path, shown: Shown | None = N
 
 
 def _rules(shown: Shown | None) -> dict[str, Any]:
+    from assistant.sandbox import landlock
+
     if shown is None:
         return landlock.rules(view.bare())
     return landlock.rules(shown.python, shown.folders, shown.listed, shown.files)

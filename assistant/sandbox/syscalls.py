@@ -9,6 +9,8 @@ architecture has no such call.
 from __future__ import annotations
 
 import functools
+import os
+import sys
 
 NEWEST = 450
 """The last number that this table was made with, `set_mempolicy_home_node` of Linux 5.17, on both
@@ -87,9 +89,14 @@ openat 257 56, openat2 437 437, creat 85 -, truncate 76 45
 """
 
 
+def machine() -> str:
+    """The architecture as the kernel names it; empty on Windows. `platform` costs its import."""
+    return os.uname().machine if sys.platform != "win32" else ""
+
+
 @functools.cache
 def numbers(machine: str) -> dict[str, int]:
-    """The number of each known call on `machine`, as `platform.machine()` names it.
+    """The number of each known call on `machine`, as the kernel names it.
 
     Raises:
         KeyError: there is no table for that architecture.

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import functools
 import os
-import platform
 import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from assistant.sandbox import syscalls
 
 # Prefixes that hold more than a Python: of them only the standard library is shown.
 _SHARED_PREFIXES = ("/", "/usr", "/usr/local")
@@ -66,7 +67,7 @@ def python_folders(prefix: str, version: tuple[int, int]) -> list[str]:
 
 def system_paths() -> list[str]:
     """The system's shared libraries, their index, and the time zones."""
-    multiarch = f"{platform.machine()}-linux-gnu"
+    multiarch = f"{syscalls.machine()}-linux-gnu"
     libraries = [f"/usr/lib/{multiarch}", f"/lib/{multiarch}", "/usr/lib64", "/lib64"]
     if not any(Path(folder, "libc.so.6").exists() for folder in libraries):
         libraries += ["/usr/lib", "/lib"]

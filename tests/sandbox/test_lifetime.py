@@ -242,7 +242,7 @@ def test_a_launcher_that_dies_is_no_verdict(
     program = tmp_path / "bwrap"
     program.write_text(f"#!/bin/sh\n{launcher}\n")
     program.chmod(0o755)
-    monkeypatch.setattr(bubblewrap, "_binary", lambda: str(program))
+    monkeypatch.setattr(bubblewrap, "binary", lambda: str(program))
     before = descriptors()
 
     for _ in range(5):
@@ -257,7 +257,7 @@ def test_a_launcher_that_dies_is_no_verdict(
 
 
 def test_a_launcher_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgetful):
-    monkeypatch.setattr(bubblewrap, "_binary", lambda: str(tmp_path / "missing"))
+    monkeypatch.setattr(bubblewrap, "binary", lambda: str(tmp_path / "missing"))
     before = descriptors()
 
     with pytest.raises(SandboxUnavailable, match="missing"):
@@ -272,7 +272,7 @@ def test_a_launcher_that_hangs_is_no_verdict(
     program = tmp_path / "bwrap"
     program.write_text("#!/bin/sh\nsleep 60\n")
     program.chmod(0o755)
-    monkeypatch.setattr(bubblewrap, "_binary", lambda: str(program))
+    monkeypatch.setattr(bubblewrap, "binary", lambda: str(program))
     monkeypatch.setattr(process_module, "_START_S", 0.3)
     monkeypatch.setattr(lifetime, "_END_S", 0.5)
     before, children = descriptors(), below(os.getpid())

@@ -76,5 +76,5 @@ def _definition(name: str) -> re.Pattern[str]:
     """A definition of `name` at the left edge."""
     word = re.escape(name)
     return re.compile(
-        rf"^(?:(?:async +)?def|class) +{word}\b|^{word} *(?::[^=\n]+)?=", re.MULTILINE
+        rf"^(?:(?:async +)?def|class) +{word}\b|^{word} *(?::[^=\n]+)?=(?!=)", re.MULTILINE
     )

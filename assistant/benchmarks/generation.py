@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PROMPT = "implement-or-ask-1"
 """In every summary; only runs with the same prompt are compared."""
 _EDGE = 1 << 20
+_REFUSED = "refused: "
+"""Begins the end of an answer that the model could not give, its request being too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,26 @@ def _there(path: Path) -> set[tuple[str, int]]:
         ) from error
 
 
+def remarks(path: Path) -> list[str]:
+    """What is odd about the answers in a samples file that `generate` wrote, as sentences.
+
+    All of them count as what they are: a program that is empty or cut off, which fails.
+    """
+    rows = [json.loads(line) for line in path.read_bytes().splitlines()]
+    told = [
+        f"{row['task_id']}: no answer ({row['end'].removeprefix(_REFUSED)})"
+        for row in rows
+        if row["end"].startswith(_REFUSED)
+    ]
+    for count, what in (
+        (sum(row["end"] == "length" for row in rows), "were cut off at ask.max_tokens"),
+        (sum(row["extracted"] == "none" for row in rows), "hold no code"),
+    ):
+        if count:
+            told.append(f"{count} of {len(rows)} answers {what}.")
+    return told
+
+
 async def _ask_all(
     asking: Asking, missing: list[tuple[Problem, int]], path: Path, teller: Teller
 ) -> None:
@@ -192,5 +214,5 @@ async def _ask(
                 elif isinstance(chunk, Finished):
                     end = chunk.reason
     except RequestProblem as problem_:
-        return "", str(problem_)
+        return "", _REFUSED + problem_.message
     return "".join(pieces), end

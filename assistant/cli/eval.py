@@ -170,6 +170,8 @@ def _asked(args: argparse.Namespace, tasks: list[Problem]) -> _Source:
     def answers(folder: Path) -> SamplesFile:
         path = folder / records.SAMPLES
         generation.generate(asking, tasks[: args.limit], path, Progress())
+        for remark in generation.remarks(path):
+            terminal.say(terminal.visible(remark))
         return samples.read(path, {one.id: one for one in tasks})
 
     return _Source(asking.name, asking.identity, generation.digest, answers)

@@ -58,10 +58,10 @@ class Stopped(Exception):
 class Raised:
     """An exception of the answer's, as data: nothing of it is an object of the answer."""
 
-    __slots__ = ("args", "bases", "kind", "line", "message")
+    __slots__ = ("bases", "kind", "line", "message")
 
     def __init__(self, fields: Any) -> None:
-        kind, bases, message, line, args = fields
+        kind, bases, message, line = fields
         if not (type(kind) is type(message) is str and type(bases) is list and type(line) is int):
             raise ValueError("an exception of another shape")
         if not 0 <= line <= _MOST_LINES:
@@ -72,8 +72,6 @@ class Raised:
         self.message: str = message
         self.line: int = line
         """The deepest line of the answer that it came through, from 1; 0 when there is none."""
-        self.args: tuple[Any, ...] | None = args if type(args) is tuple else None
-        """Its arguments, when they are plain data."""
 
     @property
     def stopped(self) -> Stopped:

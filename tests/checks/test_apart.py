@@ -54,6 +54,15 @@ def verdict(code: str, tests: str = "assert True", **settings) -> CheckResult:
             Outcome.WRONG,
             "line 2: assert f(1, 1) == 3",
         ),
+        *[
+            (
+                f"def f(): raise ValueError({argument})",
+                "try: f()\nexcept ValueError as error: assert 'xxx' in str(error) == 1, 'seen'",
+                Outcome.WRONG,
+                "(seen)",
+            )
+            for argument in ("'x' * 50_000_000", "['x' * 9_000_000]", "[['x'], 'x' * 9_000_000]")
+        ],
         (
             "def add(a, b):\n    return a / 0",
             "assert add(1, 1) == 3",

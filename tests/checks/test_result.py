@@ -147,7 +147,7 @@ def test_a_forged_line_of_an_exception_is_a_violation(line: str) -> None:
         "    space = frame.f_locals\n"
         f"    line = str({line}).replace(\"'\", '\"')\n"
         '    text = \'{"id": "\' + space[\'question\'] + \'", "raised": ["E", [], "", \'\n'
-        "    space['send']((text + line + ', null]}').encode())\n"
+        "    space['send']((text + line + ']}').encode())\n"
     )
     result = judge_calls(source, "f", [Call((1,), 2)])
 

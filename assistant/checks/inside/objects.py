@@ -115,16 +115,27 @@ def _mirrored(base):
     return issubclass(base, BaseException) or getattr(builtins, base.__name__, None) is not base
 
 
+_MOST_OF_AN_ARGUMENT = 100_000
+
+
 def _error_text(error):
-    texts = []
-    for value in error.args:
-        try:
-            texts.append(pack(value, 1))
-        except (TypeError, ValueError):
-            texts.append(encode(_shown(value)))
+    texts = [_argument_text(value) for value in error.args]
     message = encode(_shown(error)[:2000])
     kind = _class_text(type(error))
     return f'{{"X": [{_export(error)}, {kind}, {message}, [{", ".join(texts)}]]}}'
+
+
+def _argument_text(value):
+    """An argument of an exception; what can not cross, or would fill the message, as its text."""
+    before = len(fresh)
+    try:
+        text = pack(value, 1)
+        if len(text) <= _MOST_OF_AN_ARGUMENT:
+            return text
+    except (TypeError, ValueError):
+        pass
+    forget(before)
+    return encode(_shown(value)[:2000])
 
 
 def _shown(value):

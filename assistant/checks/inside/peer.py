@@ -67,16 +67,21 @@ def message(kind, token, body):
     try:
         text = body()
     except BaseException as error:
-        # The other side will not hear of these.
-        for n in fresh:
-            _unlink(n)
-            own.pop(id(exported.pop(n, None)), None)
+        forget(0)
         if kind == "?":
             raise
         text = failure(error)
     head = f'["{kind}", "{token}", {dropped}, [{", ".join(changed)}], {released}, '
     del dropped[:], released[:]
     return (head + text + "]").encode("ascii")
+
+
+def forget(first):
+    """Take back the numbers given for this message, from the `first` on: they will not be told."""
+    for n in fresh[first:]:
+        _unlink(n)
+        own.pop(id(exported.pop(n, None)), None)
+    del fresh[first:]
 
 
 def other_changes():

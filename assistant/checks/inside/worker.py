@@ -129,12 +129,11 @@ def _message(error):
 _name_of = type.__dict__["__name__"].__get__
 _bases_of = type.__dict__["__mro__"].__get__
 _trace_of = BaseException.__dict__["__traceback__"].__get__
-_arguments_of = BaseException.__dict__["args"].__get__
-_NO_MEMORY = encode(["MemoryError", list(MemoryError.__mro__), "", 0, None])
+_NO_MEMORY = encode(["MemoryError", list(MemoryError.__mro__), "", 0])
 
 
 def _raised(error):
-    """What was raised, as data: type, the built-in types above it, message, line, arguments."""
+    """What was raised, as data: type, the built-in types above it, message, line."""
     if isinstance(error, MemoryError):
         _RESERVE.clear()
         return _NO_MEMORY
@@ -144,11 +143,7 @@ def _raised(error):
             line = trace.tb_lineno
         trace = trace.tb_next
     bases = [base for base in _bases_of(kind) if base in _TYPES]
-    report = [_name_of(kind)[:200], bases, _message(error)[:_TEXT], line]
-    try:
-        return encode([*report, _arguments_of(error)])
-    except (TypeError, ValueError):
-        return encode([*report, None])
+    return encode([_name_of(kind)[:200], bases, _message(error)[:_TEXT], line])
 
 
 def _serve(receive, send):

@@ -11,17 +11,19 @@ import os
 import re
 import resource
 import tempfile
-import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from assistant.checks import apart
 from assistant.checks.calls import Call, judge_calls
 from assistant.checks.result import CheckResult
+from assistant.checks.testfile import parse_tests
 from assistant.events import Outcome
 from assistant.sandbox import Layer, Limits
-from tests.hostile.program import Case, Hostile, Token, Witness, matches
+from tests.hostile.program import Hostile, Token, Witness, matches
+from tests.hostile.traces import changed, traces
 from tests.hostile.world import SECRET_VARIABLE, World, descendants, end, new_secret
 
 LIMITS = Limits(cpu_s=2.0, wall_s=4.0)
@@ -60,7 +62,7 @@ class Judge:
 
     def judge(self, program: Hostile, layer: Layer) -> Finding:
         """Judge `program` in `layer` and look at what it left."""
-        before = self._traces()
+        before = traces(self.folder)
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         calls = tuple(
             Call(copy.deepcopy(self._real(case.args)), self._real(case.expected))
@@ -69,55 +71,57 @@ class Judge:
         given = copy.deepcopy([call.args for call in calls])
         limits = replace(LIMITS, **program.limits)
         started = time.monotonic()
-        result = judge_calls(
-            source_in(program, self.world),
-            "f",
-            calls,
-            limits=limits,
-            call_cpu_s=limits.cpu_s,
-            call_wall_s=program.call_wall_s or min(_CALL_WALL_S, limits.wall_s),
-            layer=layer,
-        )
+        result = self._result(program, calls, limits, layer)
         seconds = time.monotonic() - started
-        problems = self._problems(before)
+        problems = self._left(before) + self._told(program, result)
         if result.layer != layer.value:
             problems.append(f"the verdict names the layer {result.layer}")
-        if seconds > limits.wall_s + _SLACK_S:
+        if seconds > (program.within_s or limits.wall_s + _SLACK_S):
             problems.append(f"the judge took {seconds:.1f} s")
         if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most > _GROWTH_KB:
             problems.append("the judge grew by more than 300 MB")
         if [call.args for call in calls] != given:
             problems.append("the arguments in the parent were changed")
-        if program.witness is Witness.SECRET and result.outcome is Outcome.PASS:
-            problems.append("escaped: it answered with the secret")
-        if self.world.secret in result.detail and program.witness is not Witness.SECRET:
-            problems.append("escaped: the secret is in the verdict")
-        if any(not (c.isprintable() or c == "\n") for c in result.detail + result.kind):
-            problems.append(f"the verdict draws on the terminal: {result.detail[:200]!r}")
         return Finding(
             program.name, layer.value, spelled(result), result.detail, tuple(problems), seconds
         )
 
-    def _traces(self) -> dict[str, Any]:
-        return {
-            "open descriptors": sorted(_descriptors()),
-            "threads": sorted(t.name for t in threading.enumerate()),
-            "temporary files": sorted(map(str, self.folder.rglob("*"))),
-        }
+    def _result(
+        self, program: Hostile, calls: tuple[Call, ...], limits: Limits, layer: Layer
+    ) -> CheckResult:
+        source = source_in(program, self.world)
+        if program.tests:
+            tests = program.tests.replace("SECRET", repr(self.world.secret))
+            return apart.run_tests(source, parse_tests(tests), limits, layer=layer)
+        return judge_calls(
+            source,
+            "f",
+            calls,
+            limits=limits,
+            call_cpu_s=program.call_cpu_s or limits.cpu_s,
+            call_wall_s=program.call_wall_s or min(_CALL_WALL_S, limits.wall_s),
+            layer=layer,
+        )
 
-    def _problems(self, before: dict[str, Any]) -> list[str]:
+    def _left(self, before: dict[str, list[str]]) -> list[str]:
+        """What it touched and what it left."""
         problems = [f"escaped: {what}" for what in self.world.changes().values()]
         left = descendants(os.getpid())
         left.pop(self.world.victim.pid, None)
         if left:
             problems.append(f"survivors: {', '.join(left.values())}")
             end(left)
-        after = self._traces()
-        problems += [
-            f"{what} before {before[what]}, after {after[what]}"
-            for what in before
-            if before[what] != after[what]
-        ]
+        return problems + changed(before, traces(self.folder))
+
+    def _told(self, program: Hostile, result: CheckResult) -> list[str]:
+        """What the verdict itself gives away."""
+        problems = []
+        if program.witness is Witness.SECRET and result.outcome is Outcome.PASS:
+            problems.append("escaped: it answered with the secret")
+        if self.world.secret in result.detail and program.witness is not Witness.SECRET:
+            problems.append("escaped: the secret is in the verdict")
+        if not (result.detail + result.kind).isprintable():
+            problems.append(f"the verdict draws on the terminal: {result.detail[:200]!r}")
         return problems
 
     def _real(self, value: Any) -> Any:
@@ -147,20 +151,3 @@ def complaints(finding: Finding, program: Hostile, layer: Layer) -> list[str]:
     if not matches(finding.verdict, allowed := program.allowed(layer)):
         told.append(f"verdict {finding.verdict!r} ({finding.detail[:300]}), right: {allowed}")
     return told
-
-
-def first_case(program: Hostile) -> Case:
-    """The call that a run outside of any sandbox makes."""
-    return program.calls[0]
-
-
-def _descriptors() -> list[str]:
-    found = []
-    for path in Path("/proc/self/fd").iterdir():
-        try:
-            target = str(path.readlink())
-        except OSError:
-            continue
-        if not target.startswith("/proc/"):
-            found.append(f"{path.name} {target}")
-    return found

@@ -58,7 +58,9 @@ class Hostile:
     `bubblewrap` and `landlock` list the verdicts that are right in that layer: an outcome, for
     an error with the name of the exception after it (`error TypeError`, `error *`). Without
     `landlock` both lists are the same. `tame` says that the program may run without any sandbox:
-    it harms nothing but the witness that the test made.
+    it harms nothing but the witness that the test made. `within_s` is how long the verdict may
+    take, in seconds, by default a little more than the limits say. With `tests` it is judged by
+    these and not by `calls`.
     """
 
     name: str
@@ -71,7 +73,10 @@ class Hostile:
     witness: Witness = Witness.NONE
     tame: bool = False
     limits: Mapping[str, float] = field(default_factory=dict)
+    call_cpu_s: float | None = None
     call_wall_s: float | None = None
+    within_s: float | None = None
+    tests: str = ""
 
     def allowed(self, layer: Layer) -> tuple[str, ...]:
         """The verdicts that are right in `layer`."""

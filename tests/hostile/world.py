@@ -21,15 +21,10 @@ from typing import Any, Self
 from tests.hostile.program import Witness
 
 SECRET_VARIABLE = "HOSTILE_SECRET"
-_PLACES = (
-    "/tmp/pwned",
-    "/tmp/b",
-    "/tmp/f0",
-    "/tmp/a.txt",
-    "/usr/lib/x",
-    "/etc/x",
-    "/dev/shm/hostile0",
-)
+# Where the programs of the shared corpus would leave something.
+_PLACES = ("/tmp/pwned", "/tmp/b", "/tmp/f0", "/tmp/a.txt", "/usr/lib/x", "/etc/x")
+# Where anything else would be left, by a name with the nonce of this world in it.
+_FOLDERS = ("/", "/tmp", "/var/tmp", "/dev/shm", "/run", "/usr/lib", str(Path(os.__file__).parent))
 _IOPRIO_GET = {"x86_64": 252, "aarch64": 31}
 
 
@@ -78,6 +73,7 @@ class World:
             (socket.AF_UNIX, socket.SOCK_STREAM, str(self.folder / "socket")),
             (socket.AF_UNIX, socket.SOCK_STREAM, f"\0{self.abstract}"),
             (socket.AF_UNIX, socket.SOCK_DGRAM, f"\0{self.abstract}-d"),
+            (socket.AF_UNIX, socket.SOCK_DGRAM, str(self.folder / "datagrams")),
         ]
         self._listeners = [tcp]
         for family, kind, address in wanted:
@@ -104,6 +100,7 @@ class World:
             "TARGET": str(self.target),
             "PORT": self.port,
             "SOCKET": str(self.folder / "socket"),
+            "DATAGRAMS": str(self.folder / "datagrams"),
             "ABSTRACT": self.abstract,
             "FIFO": str(self.folder / "fifo"),
             "VICTIM": self.victim.pid,
@@ -144,7 +141,7 @@ class World:
         return ""
 
 
-_SPACES = ("net", "pid", "ipc", "user", "mnt")
+_SPACES = ("net", "pid", "ipc", "user", "mnt", "uts")
 
 
 def _start_victim() -> subprocess.Popen[bytes]:
@@ -192,7 +189,11 @@ def _tree(folder: Path) -> tuple[Any, ...]:
 
 
 def _places(nonce: str) -> frozenset[str]:
-    return frozenset(p for p in (*_PLACES, f"/tmp/hostile-{nonce}") if Path(p).exists())
+    found = [path for path in _PLACES if Path(path).exists()]
+    for folder in _FOLDERS:
+        with contextlib.suppress(OSError):
+            found += [str(path) for path in Path(folder).iterdir() if nonce in path.name]
+    return frozenset(found)
 
 
 def descendants(root: int) -> dict[int, str]:

@@ -1,9 +1,11 @@
 """The hostile and harmless programs of the project."""
 
 from tests.hostile.corpus import (
+    apart,
     channel,
     ending,
     kernel,
+    left,
     probes,
     reaching,
     reading,
@@ -12,6 +14,7 @@ from tests.hostile.corpus import (
     text,
     timing,
     values,
+    walls,
     writing,
 )
 
@@ -28,5 +31,8 @@ _GROUPS = (
     reaching,
     kernel,
     probes,
+    walls,
+    left,
+    apart,
 )
 PROGRAMS = tuple(program for group in _GROUPS for program in group.PROGRAMS)

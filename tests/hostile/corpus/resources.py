@@ -103,8 +103,8 @@ PROGRAMS = (
     ),
     _takes(
         "shared memory folder",
-        "for i in range(64):\n    open(f'/dev/shm/hostile{i}', 'wb').write(bytes(1 << 20))\n"
-        + _GOOD,
+        "for i in range(64):\n"
+        "    open(f'/dev/shm/hostile-{NONCE}-{i}', 'wb').write(bytes(1 << 20))\n" + _GOOD,
         *_NO_WRITES,
         "error FileNotFoundError",
     ),

@@ -1,0 +1,68 @@
+"""What a program could leave behind on the machine, looked at before and after it.
+
+A descriptor, a thread and a file of the judge; a piece of System V memory, a queue or a
+semaphore; a file in the folder that programs start in. Sockets, inotify instances and locks end
+with their processes, and processes are looked for by `world.descendants`; files elsewhere carry
+the nonce of the world (`World.changes`).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from assistant.sandbox.landlock import working_folder
+
+_SYSTEM_V = Path("/proc/sysvipc")
+
+
+def traces(folder: Path) -> dict[str, list[str]]:
+    """What there is now; `folder` holds the temporary files of the judge."""
+    return {
+        "open descriptors": _descriptors(),
+        "threads": sorted(thread.name for thread in threading.enumerate()),
+        "temporary files": sorted(map(str, folder.rglob("*"))),
+        "System V memory, queues and semaphores": _system_v(),
+        "files in the working folder": _names(Path(working_folder())),
+    }
+
+
+def changed(before: dict[str, list[str]], after: dict[str, list[str]]) -> list[str]:
+    """One line for each kind of which there is another number or another one."""
+    return [
+        f"survivors: {what} before {before[what]}, after {after[what]}"
+        for what in before
+        if before[what] != after[what]
+    ]
+
+
+def _descriptors() -> list[str]:
+    found = []
+    for path in Path("/proc/self/fd").iterdir():
+        try:
+            target = str(path.readlink())
+        except OSError:
+            continue
+        if not target.startswith("/proc/"):
+            found.append(f"{path.name} {target}")
+    return sorted(found)
+
+
+def _system_v() -> list[str]:
+    """Kind, key and number of each that belongs to this user."""
+    found = []
+    for kind in ("shm", "msg", "sem"):
+        file = _SYSTEM_V / kind
+        if not file.exists():
+            continue
+        names, *rows = (line.split() for line in file.read_text("ascii").splitlines())
+        column = names.index("uid")
+        found += [f"{kind} {row[0]} {row[1]}" for row in rows if row[column] == str(os.getuid())]
+    return sorted(found)
+
+
+def _names(folder: Path) -> list[str]:
+    if folder == Path("/"):
+        return []
+    return sorted(path.name for path in folder.iterdir())

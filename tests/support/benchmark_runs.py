@@ -87,3 +87,37 @@ def judge(
 def references(tasks: Iterable[Problem]) -> list[dict[str, str]]:
     """The published solutions as samples."""
     return [{"task_id": one.id, "solution": one.reference} for one in tasks]
+
+
+def made_up(path: Path, tasks: int, *, plus: bool = False) -> Path:
+    """A data file of HumanEval's form: task n is to add n; its reference takes no time at all.
+
+    Args:
+        path: to write.
+        tasks: how many.
+        plus: of HumanEval+'s form.
+    """
+    rows = []
+    for n in range(tasks):
+        prompt = f'def add(a):\n    """Add {n}.\n\n    >>> add(1)\n    {1 + n}\n    """\n'
+        row: dict[str, Any] = {
+            "task_id": f"HumanEval/{n}",
+            "prompt": prompt,
+            "entry_point": "add",
+            "canonical_solution": f"    return a + {n}\n",
+            "test": f"def check(candidate):\n    assert candidate(1) == {1 + n}\n",
+        }
+        if plus:
+            row |= {"base_input": [[1], [2]], "plus_input": [[-1], [10**20]], "atol": 0}
+        rows.append(row)
+    return write_rows(path, rows)
+
+
+def right(n: int) -> dict[str, Any]:
+    """A sample that passes."""
+    return {"task_id": f"HumanEval/{n}", "solution": f"def add(a):\n    return a + {n}\n"}
+
+
+def wrong(n: int) -> dict[str, Any]:
+    """A sample that fails, for all tasks but the first."""
+    return {"task_id": f"HumanEval/{n}", "solution": "def add(a):\n    return a\n"}

@@ -13,6 +13,8 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
+from assistant.outcomes import Outcome as Outcome
+
 
 class Section(enum.Enum):
     """Where in the reasoning a text belongs; the four sections of the format, or none of them."""
@@ -23,32 +25,6 @@ class Section(enum.Enum):
     EDGE_CASES = "Edge cases"
     OTHER = "Other"
     """Thinking without a section: a `<think>` block, or prose around the code."""
-
-
-class Outcome(enum.Enum):
-    """The verdicts of the contract."""
-
-    PASS = "pass"
-    PARSED = "parsed"
-    WRONG = "wrong"
-    ERROR = "error"
-    TIMEOUT = "timeout"
-    MEMORY = "memory"
-    OUTPUT_LIMIT = "output limit"
-    CRASH = "crash"
-    PROTOCOL_VIOLATION = "protocol violation"
-    NOT_CHECKED = "not checked"
-    SANDBOX_UNAVAILABLE = "sandbox unavailable"
-
-    @property
-    def failed(self) -> bool:
-        """True when a check ran and the code did not stand it."""
-        return self not in _NOT_FAILURES
-
-
-_NOT_FAILURES = frozenset(
-    {Outcome.PASS, Outcome.PARSED, Outcome.NOT_CHECKED, Outcome.SANDBOX_UNAVAILABLE}
-)
 
 
 @dataclass(frozen=True, slots=True)

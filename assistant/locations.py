@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 from assistant.errors import StateProblem
@@ -37,9 +38,7 @@ def config_dir() -> Path:
     """Where `config.toml` lives."""
     if (base := home()) is not None:
         return base
-    from platformdirs import user_config_path
-
-    return user_config_path(APP)
+    return _of_platform("user_config_path")
 
 
 def config_file() -> Path:
@@ -51,27 +50,47 @@ def state_dir() -> Path:
     """Logs, history and what the daemon remembers between runs."""
     if (base := home()) is not None:
         return base / "state"
-    from platformdirs import user_state_path
-
-    return user_state_path(APP)
+    return _of_platform("user_state_path")
 
 
 def cache_dir() -> Path:
     """What can be deleted without loss."""
     if (base := home()) is not None:
         return base / "cache"
-    from platformdirs import user_cache_path
-
-    return user_cache_path(APP)
+    if (folder := _linux_cache()) is not None:
+        return Path(folder, APP)
+    return _of_platform("user_cache_path")
 
 
 def models_dir() -> Path:
     """Models that the user pulled or made."""
     if (base := home()) is not None:
         return base / "models"
-    from platformdirs import user_data_path
+    return _of_platform("user_data_path") / "models"
 
-    return user_data_path(APP) / "models"
+
+def _of_platform(kind: str) -> Path:
+    import platformdirs
+
+    try:
+        found: Path = getattr(platformdirs, kind)(APP)
+    except RuntimeError as error:
+        raise StateProblem(
+            f"There is no folder to keep state in: {error}.",
+            hint="Set HOME, or set ASSISTANT_HOME to a folder that you can write to.",
+        ) from error
+    return found
+
+
+def _linux_cache() -> str | None:
+    """What platformdirs says in the plain case; its import is a tenth of a verdict's time."""
+    if sys.platform != "linux":
+        return None
+    for name, below in (("XDG_CACHE_HOME", ""), ("HOME", ".cache")):
+        folder = os.environ.get(name, "")
+        if folder.startswith("/"):
+            return os.path.join(folder, below)  # noqa: PTH118 (as text)
+    return None
 
 
 def log_path(name: str) -> Path:

@@ -23,7 +23,7 @@ from typing import Any
 
 from assistant.checks.examples import find_examples
 from assistant.checks.inputs import MOST_INPUTS, Input, Parameter, inputs_for, parameters_of
-from assistant.events import Outcome
+from assistant.outcomes import Outcome
 from assistant.sandbox import Limits
 
 CALL_CPU_S = 1.0

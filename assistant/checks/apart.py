@@ -26,7 +26,7 @@ from assistant.checks.interpreter import missing, with_pytest
 from assistant.checks.result import NOTHING_RAN, CheckResult
 from assistant.checks.routing import Seen, observe
 from assistant.checks.testfile import TestFile
-from assistant.events import Outcome
+from assistant.outcomes import Outcome
 from assistant.sandbox import Ending, Layer, Limits, Project, SandboxUnavailable
 
 

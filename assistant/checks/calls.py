@@ -13,7 +13,7 @@ from assistant.checks import values
 from assistant.checks.compare import Equality, same
 from assistant.checks.program import Program, Stopped, decoded, packed_arguments
 from assistant.checks.result import NOTHING_RAN, CheckResult
-from assistant.events import Outcome
+from assistant.outcomes import Outcome
 from assistant.sandbox import Layer, Limits
 
 _NAN = b'{"f": "nan"}'

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from assistant.checks.parsing import parse_error
 from assistant.checks.program import Program, Stopped
 from assistant.checks.result import NOTHING_RAN, CheckResult
-from assistant.events import Outcome
+from assistant.outcomes import Outcome
 from assistant.sandbox import Layer, Limits
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from assistant.checks.names import Undefined, undefined_names
 from assistant.checks.parsing import parse_error
 from assistant.checks.result import NOTHING_RAN, CheckResult
 from assistant.checks.testfile import TestFile, parse_tests
-from assistant.events import Outcome
+from assistant.outcomes import Outcome
 from assistant.sandbox import Layer, Limits, Project
 
 

@@ -19,8 +19,9 @@ from typing import Any, Self
 
 from assistant.checks import values
 from assistant.checks.result import MOST_KIND, shown
-from assistant.events import Outcome
+from assistant.outcomes import Outcome
 from assistant.sandbox import Ended, Ending, Layer, Limits, Sandbox, SandboxUnavailable
+from assistant.sandbox.setup import compiled
 
 _INSIDE = Path(__file__).with_name("inside")
 _WORKER = _INSIDE / "worker.py"
@@ -306,8 +307,7 @@ def _is_native(value: Any) -> bool:
 @functools.cache
 def codec() -> bytes:
     """The frame that gives a program inside the functions `encode` and `decode`."""
-    path = _INSIDE / "codec.py"
-    return marshal.dumps(compile(path.read_text("utf-8"), "<codec>", "exec"))
+    return marshal.dumps(compiled(_INSIDE / "codec.py", "<codec>"))
 
 
 def outcome_of(ended: Ended) -> Stopped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assistant.events import Outcome
+from assistant.outcomes import Outcome
 
 NOTHING_RAN = "none"
 """The layer of a verdict that needed no run."""

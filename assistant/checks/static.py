@@ -7,7 +7,7 @@ from collections.abc import Collection
 from assistant.checks.names import Undefined, undefined_names
 from assistant.checks.parsing import parse_error
 from assistant.checks.result import NOTHING_RAN, CheckResult
-from assistant.events import Outcome
+from assistant.outcomes import Outcome
 
 
 def examine(

@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 
 from assistant.checks.program import Program, Stopped
 from assistant.checks.result import NOTHING_RAN, CheckResult
-from assistant.events import Outcome
+from assistant.outcomes import Outcome
 from assistant.sandbox import Layer, Limits
 
 _TOLERANCE = 1e-6

@@ -87,7 +87,7 @@ def _result(args: argparse.Namespace) -> CheckResult:
 
     from assistant.checks.result import NOTHING_RAN, CheckResult
     from assistant.cli.sourcefile import read_source
-    from assistant.events import Outcome
+    from assistant.outcomes import Outcome
 
     if args.python is not None and args.project is None:
         raise UsageProblem(
@@ -192,7 +192,7 @@ def _with_doctests(
 
     from assistant.checks.program import Program, Stopped
     from assistant.checks.result import NOTHING_RAN, CheckResult
-    from assistant.events import Outcome
+    from assistant.outcomes import Outcome
 
     with ExitStack() as stack:
         unavailable, program = "", None
@@ -233,7 +233,7 @@ def _importing_from(project: Project) -> str:
 
 def _nothing_to_run(function: str | None) -> CheckResult:
     from assistant.checks.result import NOTHING_RAN, CheckResult
-    from assistant.events import Outcome
+    from assistant.outcomes import Outcome
 
     whose = f"the docstring of {function} has" if function else "its docstrings have"
     detail = f"it parses and its names resolve; {whose} no example to run"
@@ -248,7 +248,7 @@ def _path(text: str) -> Path:
 
 def exit_code(result: CheckResult) -> int:
     """What the contract says of a verdict."""
-    from assistant.events import Outcome
+    from assistant.outcomes import Outcome
 
     codes = {Outcome.PASS: 0, Outcome.SANDBOX_UNAVAILABLE: NO_SANDBOX}
     return codes.get(result.outcome, NOT_PASSED)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant import locations
+from assistant.errors import AssistantError
 from assistant.sandbox import seccomp, syscalls
 from assistant.sandbox.view import View
 
@@ -51,7 +52,7 @@ def working_folder() -> str:
     try:
         folder = locations.cache_dir() / "empty"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, AssistantError):
         return "/"  # the disk is full, for example; what is there can not be listed
     return str(folder)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from platformdirs import user_cache_path
 
 from assistant import locations
 from assistant.errors import StateProblem
@@ -57,3 +59,28 @@ def test_a_link_or_a_file_is_no_private_folder(tmp_path: Path) -> None:
     for name in ("link", "file"):
         with pytest.raises(StateProblem, match=name):
             locations.ensure_private_dir(tmp_path / name)
+
+
+@pytest.mark.parametrize("cache", [None, "", "relative", "/tmp/cache", "/tmp/cache/"])
+@pytest.mark.parametrize("home", [None, "", "relative", "/tmp/somebody", "/"])
+def test_the_short_way_to_the_cache_is_platformdirs_own(
+    monkeypatch: pytest.MonkeyPatch, cache: str | None, home: str | None
+) -> None:
+    """`assistant verify` is spared the import, and finds the same folder."""
+    for name, value in (("ASSISTANT_HOME", None), ("XDG_CACHE_HOME", cache), ("HOME", home)):
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+
+    assert locations.cache_dir() == user_cache_path(locations.APP)
+
+
+def test_no_home_at_all_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ASSISTANT_HOME", raising=False)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "nowhere")
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000)  # a container's user without an entry
+
+    with pytest.raises(StateProblem, match="HOME"):
+        locations.state_dir()

@@ -28,13 +28,14 @@ from __future__ import annotations
 
 import builtins
 import collections
-import datetime
-import decimal
-import fractions
+import functools
 import json
 import json.encoder
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    import datetime
 
 MAX_DEPTH = 100
 """Levels of nesting; the stack of the reader is finite."""
@@ -102,7 +103,7 @@ def _encode(value: Any, depth: int) -> str:
         raise ValueError(f"a value that is nested deeper than {MAX_DEPTH} levels")
     if kind is list:
         return _list(value, depth)
-    if (tagged := _TAGGED.get(kind)) is None:
+    if (tagged := _TAGGED.get(kind) or _library()[0].get(kind)) is None:
         raise TypeError(f"the value is no plain data: {kind!r}")
     tag, parts = tagged
     return f'{{"{tag}": {parts(value, depth)}}}'
@@ -193,19 +194,6 @@ _TAGGED: dict[type, tuple[str, Callable[[Any, int], str]]] = {
     collections.OrderedDict: ("OrderedDict", _dict),
     collections.defaultdict: ("defaultdict", _defaultdict),
     collections.deque: ("deque", _of(lambda value: (list(value), value.maxlen))),
-    fractions.Fraction: ("Fraction", _of(lambda value: (value.numerator, value.denominator))),
-    decimal.Decimal: ("Decimal", lambda value, depth: _quote(str(value))),
-    datetime.date: ("date", _of(lambda value: (value.year, value.month, value.day))),
-    datetime.time: ("time", _of(_of_day)),
-    datetime.datetime: (
-        "datetime",
-        _of(lambda value: (value.year, value.month, value.day, *_of_day(value))),
-    ),
-    datetime.timedelta: (
-        "timedelta",
-        _of(lambda value: (value.days, value.seconds, value.microseconds)),
-    ),
-    datetime.timezone: ("timezone", _of(lambda value: value.__getinitargs__())),
 }
 
 
@@ -236,7 +224,7 @@ def read(tree: Any, handle: Callable[[str, Any], Any] | None = None, depth: int 
     if kind is list:
         return [read(item, handle, depth + 1) for item in tree]
     ((tag, inner),) = cast(dict[str, Any], tree).items()
-    if (reader := _READERS.get(tag)) is None:
+    if (reader := _READERS.get(tag) or _library()[1].get(tag)) is None:
         if handle is None:
             raise ValueError(f"an unknown tag {tag[:40]!r}")
         return handle(tag, inner)
@@ -318,10 +306,6 @@ def _clock(make: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *fields: make(*fields[:-2], fold=fields[-2], tzinfo=fields[-1])
 
 
-def _read_zone(fields: list[Any]) -> datetime.timezone:
-    return datetime.timezone(*fields)
-
-
 def _read_type(name: str) -> type:
     return _NAMED[name]
 
@@ -344,11 +328,41 @@ _READERS: dict[str, tuple[type, Callable[[Any], Any]]] = {
     "OrderedDict": (dict, lambda items: collections.OrderedDict(_plain_dict(items))),
     "defaultdict": (list, _read_defaultdict),
     "deque": (list, _typed(collections.deque, list, int)),
-    "Fraction": (list, _typed(fractions.Fraction, int, int)),
-    "Decimal": (str, decimal.Decimal),
-    "date": (list, _typed(datetime.date, int, int, int)),
-    "time": (list, _typed(_clock(datetime.time), *[int] * 5, datetime.timezone)),
-    "datetime": (list, _typed(_clock(datetime.datetime), *[int] * 8, datetime.timezone)),
-    "timedelta": (list, _typed(datetime.timedelta, int, int, int)),
-    "timezone": (list, _read_zone),
 }
+
+
+@functools.cache
+def _library() -> tuple[
+    dict[type, tuple[str, Callable[[Any, int], str]]],
+    dict[str, tuple[type, Callable[[Any], Any]]],
+]:
+    """The writers and readers of types whose modules cost more to import than a check to run."""
+    from datetime import date, datetime, time, timedelta, timezone
+    from decimal import Decimal
+    from fractions import Fraction
+
+    writers: dict[type, tuple[str, Callable[[Any, int], str]]] = {
+        Fraction: ("Fraction", _of(lambda value: (value.numerator, value.denominator))),
+        Decimal: ("Decimal", lambda value, depth: _quote(str(value))),
+        date: ("date", _of(lambda value: (value.year, value.month, value.day))),
+        time: ("time", _of(_of_day)),
+        datetime: (
+            "datetime",
+            _of(lambda value: (value.year, value.month, value.day, *_of_day(value))),
+        ),
+        timedelta: (
+            "timedelta",
+            _of(lambda value: (value.days, value.seconds, value.microseconds)),
+        ),
+        timezone: ("timezone", _of(lambda value: value.__getinitargs__())),
+    }
+    readers: dict[str, tuple[type, Callable[[Any], Any]]] = {
+        "Fraction": (list, _typed(Fraction, int, int)),
+        "Decimal": (str, Decimal),
+        "date": (list, _typed(date, int, int, int)),
+        "time": (list, _typed(_clock(time), *[int] * 5, timezone)),
+        "datetime": (list, _typed(_clock(datetime), *[int] * 8, timezone)),
+        "timedelta": (list, _typed(timedelta, int, int, int)),
+        "timezone": (list, lambda fields: timezone(*fields)),
+    }
+    return writers, readers

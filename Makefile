@@ -9,7 +9,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 EXAMPLE := Write a function `count_vowels(text)` that counts the vowels in a text
 
-.PHONY: help setup run test check format unit test-soak test-editors bench bench-eval bench-tui docs starter freeze clean
+.PHONY: help setup run test check format unit test-soak test-editors bench bench-eval bench-tui bench-verify docs starter freeze clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ bench-tui: $(VENV)/.setup ## measure what the terminal interface costs while an 
 
 bench-eval: $(VENV)/.setup ## judge the same samples as evalplus 0.3.1 (installs it under out/): tasks a second, verdicts
 	$(BIN)/python -m tests.bench.eval $(ARGS)
+
+bench-verify: $(VENV)/.setup ## measure how long the verdict on a small function takes, beyond a bare Python
+	$(BIN)/python -m tests.bench.verify $(ARGS)
 
 docs: $(VENV)/.run ## write the generated parts of README.md again
 	$(BIN)/python docs/readme_parts.py

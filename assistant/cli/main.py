@@ -19,6 +19,7 @@ from typing import NoReturn
 
 from assistant import __version__
 from assistant.cli import terminal
+from assistant.cli.layout import layout
 from assistant.errors import AssistantError, UsageProblem
 
 COMMANDS = (
@@ -66,7 +67,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
         prog="assistant",
         description="Code with its reasoning, from a model on this machine, checked first.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=layout,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"assistant {__version__}")

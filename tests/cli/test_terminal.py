@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from assistant.cli import terminal
+from assistant.cli.layout import columns
 from tests.cli.conftest import CODE, Assistant
 
 ESCAPE = re.compile(rb"\x1b")
@@ -145,3 +147,12 @@ def test_output_that_can_not_be_written_is_one_sentence():
 
     assert done.returncode == 1
     assert done.stderr == "The output can not be written: No space left on device.\n"
+
+
+@pytest.mark.parametrize("told", [None, "", "0", "57", "-3", "wide"])
+def test_the_help_is_as_wide_as_argparse_would_make_it(monkeypatch, told: str | None):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if told is not None:
+        monkeypatch.setenv("COLUMNS", told)
+
+    assert columns() == shutil.get_terminal_size().columns

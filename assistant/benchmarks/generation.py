@@ -1,7 +1,9 @@
 """Asking a model for samples: one prompt for all models, answers kept as they come.
 
-A task is asked as a user would ask it (`assistant.tasks`): a stub to implement, or a description
-with one of its asserts. How the answer becomes a program is `extraction`'s affair.
+A task is one message, the request as a user writes it (`assistant.tasks`): a stub to implement, or
+a description with one of its asserts. Every model gets this message and nothing else, the models
+trained here, too: no instruction how to answer, and no beginning of the answer, which `ask` gives
+to the ones and the others. How the answer becomes a program is `extraction`'s affair.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.benchmarks import extraction
 from assistant.benchmarks.problems import Problem
-from assistant.errors import RequestProblem, StateProblem
+from assistant.errors import DaemonProblem, RequestProblem, StateProblem
 
 if TYPE_CHECKING:
     from assistant.benchmarks.evaluation import Teller
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from assistant.config import Resolved
     from assistant.tasks import Task
 
-PROMPT = "implement-or-ask-1"
+PROMPT = "request-alone-1"
 """In every summary; only runs with the same prompt are compared."""
 _EDGE = 1 << 20
 _REFUSED = "refused: "
@@ -195,10 +197,12 @@ async def _ask(
     asking: Asking, connection: Connection, problem: Problem, number: int
 ) -> tuple[str, str]:
     """One answer and how it ended; a request that can not be served has no answer."""
-    from assistant.answer import AnswerOptions, chat_request
-    from assistant.client import Delta, Finished
+    from assistant.client import ChatRequest, Delta, Finished
+    from assistant.tasks import messages
 
-    options = AnswerOptions(
+    request = ChatRequest(
+        # For a model from elsewhere, too: an instruction would make another prompt of it.
+        messages=messages(task_of(problem), trained_format=True),
         max_tokens=asking.resolved.settings.ask.max_tokens,
         temperature=asking.temperature,
         seed=number if asking.temperature else None,
@@ -206,7 +210,6 @@ async def _ask(
     pieces: list[str] = []
     end = "unknown"
     try:
-        request = chat_request(task_of(problem), await connection.model_info(), options)
         async with aclosing(connection.stream_chat(request)) as chunks:
             async for chunk in chunks:
                 if isinstance(chunk, Delta) and chunk.channel != "reasoning":
@@ -215,4 +218,9 @@ async def _ask(
                     end = chunk.reason
     except RequestProblem as problem_:
         return "", _REFUSED + problem_.message
+    if end == "cancelled":
+        raise DaemonProblem(
+            f"The answer to {problem.id} was cancelled: the engine is being stopped.",
+            hint="Run the same command again.",
+        )
     return "".join(pieces), end

@@ -67,7 +67,7 @@ def run_tests(
                 tests_see=tests_see,
             )
     except SandboxUnavailable as problem:
-        return CheckResult(Outcome.SANDBOX_UNAVAILABLE, NOTHING_RAN, str(problem))
+        return CheckResult(Outcome.SANDBOX_UNAVAILABLE, NOTHING_RAN, problem.sentence)
     outcome, detail, kind = _judge(seen, tests, limits)
     ran = NOTHING_RAN if outcome is Outcome.SANDBOX_UNAVAILABLE else seen.layer
     return CheckResult(outcome, ran, detail, kind, time.monotonic() - started)
@@ -118,8 +118,21 @@ def _seen_by_tests(project: Project | None, interpreter: Path | None) -> Iterato
     elif project is not None:
         yield replace(project, interpreter=interpreter)
     else:
-        with TemporaryDirectory(prefix="assistant-tests-") as folder:
-            yield Project(Path(folder), interpreter)
+        with _empty_folder() as folder:
+            yield Project(folder, interpreter)
+
+
+@contextmanager
+def _empty_folder() -> Iterator[Path]:
+    try:
+        folder = TemporaryDirectory(prefix="assistant-tests-")
+    except OSError as error:
+        raise SandboxUnavailable(
+            f"No empty folder can be made for the tests: {error.strerror}.",
+            hint="Free some space, or set TMPDIR to a folder that can be written to.",
+        ) from error
+    with folder as path:
+        yield Path(path)
 
 
 _Judged = tuple[Outcome, str, str]

@@ -72,7 +72,7 @@ def judge_doctests(
         return CheckResult(Outcome.ERROR, NOTHING_RAN, str(problem), "SyntaxError")
     if not has_examples(source):
         return _nothing(function)
-    used, ran = NOTHING_RAN, 0
+    used, ran, at = NOTHING_RAN, 0, ""
 
     def result(outcome: Outcome, detail: str, kind: str = "") -> CheckResult:
         return CheckResult(outcome, used, detail, kind, time.monotonic() - began)
@@ -90,13 +90,16 @@ def judge_doctests(
             program.load(cpu_s=call_cpu_s, wall_s=call_wall_s)
             for group, one in enumerate(chosen):
                 for example in filter(_runs, one.examples):
+                    at = f"line {one.line(example)}: {_short(example.source)}: "
                     got, raised = _shown(program, group, example, call_cpu_s, call_wall_s)
                     if (failure := _failure(example, got, raised)) is not None:
                         outcome, detail, kind = failure
                         return result(outcome, f"line {one.line(example)}: {detail}", kind)
-                    ran += 1
+                    ran, at = ran + 1, ""
     except Stopped as stopped:
-        return result(stopped.outcome, stopped.detail, stopped.kind)
+        # The example that it happened in, where the code is the reason.
+        where = at if stopped.outcome.failed else ""
+        return result(stopped.outcome, f"{where}{stopped.detail}", stopped.kind)
     return result(Outcome.PASS, f"{ran} example{'s' * (ran != 1)} gave what the docstring shows")
 
 

@@ -117,7 +117,7 @@ class Program:
         try:
             self._box = Sandbox(_WORKER, limits, layer=layer, stdin=stdin, stop=stop, **more)
         except SandboxUnavailable as error:
-            raise Stopped(Outcome.SANDBOX_UNAVAILABLE, str(error)) from error
+            raise _no_sandbox(error) from error
         self.layer: Layer = self._box.layer
         try:
             self._box.send(codec())
@@ -125,6 +125,9 @@ class Program:
         except Ended as ended:
             self.close()
             raise outcome_of(ended) from ended
+        except SandboxUnavailable as error:
+            self.close()
+            raise _no_sandbox(error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -243,6 +246,8 @@ class Program:
             answer = self._box.receive(cpu_s, wall_s, max_bytes)
         except Ended as ended:
             raise outcome_of(ended) from ended
+        except SandboxUnavailable as error:  # it did not come to its start
+            raise _no_sandbox(error) from error
         head = b'{"id": "' + question.encode("ascii") + b'", "'
         if not answer.startswith(head) or not answer.endswith(b"}"):
             raise _violation("an answer to no question")
@@ -268,6 +273,10 @@ def decoded(text: bytes) -> Any:
         return values.decode(text)
     except ValueError as error:
         raise _violation(f"a value that can not be read: {error}") from error
+
+
+def _no_sandbox(error: SandboxUnavailable) -> Stopped:
+    return Stopped(Outcome.SANDBOX_UNAVAILABLE, error.sentence)
 
 
 def _violation(detail: str) -> Stopped:

@@ -164,7 +164,12 @@ def _start_logging(debug: bool) -> None:
 def _dispatch(arguments: list[str], needed: Sequence[str]) -> int:
     try:
         parser = build_parser(needed)
-        args = parser.parse_args(arguments)
+        args, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            about = f"assistant {args.command}" if args.command else "assistant"
+            raise UsageProblem(
+                f"Unrecognized arguments: {' '.join(unknown)}.", hint=f"See `{about} --help`."
+            )
         run: Callable[[argparse.Namespace], int]
         if args.command is not None:
             run = args.run

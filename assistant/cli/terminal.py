@@ -18,6 +18,7 @@ _CONTROL = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f]")
 
 def prepare_streams() -> None:
     """Source code is UTF-8 whatever the locale says, and a message never fails to be printed."""
+    _hold_low_descriptors()
     for name in ("stdout", "stderr"):
         # A stream that was closed before we started is None, and then nobody reads it.
         if getattr(sys, name) is None:
@@ -27,6 +28,15 @@ def prepare_streams() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")
+
+
+def _hold_low_descriptors() -> None:
+    """No pipe of ours may get the number of a stream that was closed before we started."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
 
 
 def say(text: str = "", *, end: str = "\n") -> None:

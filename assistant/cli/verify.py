@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from assistant.checks.result import CheckResult
     from assistant.cli.sourcefile import SourceFile
-    from assistant.sandbox import Project
+    from assistant.sandbox import Layer, Project
 
 NOT_PASSED = 3
 NO_SANDBOX = 4
@@ -101,10 +101,19 @@ def _result(args: argparse.Namespace) -> CheckResult:
     if function is not None and source.language == "python":
         _check_function(source, path, function)
     result = _checked(source, function, args)
+    if result.outcome is Outcome.SANDBOX_UNAVAILABLE and _layers():
+        # The layer that worked before does not any more; there is another, which is named.
+        result = _checked(source, function, args)
     if result.kind == "ModuleNotFoundError" and args.project is None:
         hint = "if it is the project's: --project DIR [--python PROGRAM]"
         return replace(result, detail=f"{result.detail}; {hint}")
     return result
+
+
+def _layers() -> tuple[Layer, ...]:
+    from assistant.sandbox import layers
+
+    return layers()
 
 
 def _split(given: str) -> tuple[str, str | None]:

@@ -11,6 +11,7 @@ import os
 import subprocess
 from collections.abc import Iterable
 
+from assistant.sandbox.layers import SandboxUnavailable
 from assistant.sandbox.limits import Limits
 from assistant.sandbox.view import View
 
@@ -90,7 +91,10 @@ def _no_user_namespaces() -> tuple[str, ...]:
         return ()
     if (noted := probing.noted("bwrap")) is not None:
         return tuple(noted)
-    told = subprocess.run([launcher, "--help"], capture_output=True, env={}, timeout=20)
+    try:
+        told = subprocess.run([launcher, "--help"], capture_output=True, env={}, timeout=20)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SandboxUnavailable(f"{launcher} can not be run: {error}.") from error
     options = ("--disable-userns",) if b"--disable-userns" in told.stdout else ()
     if options:  # a failure is not for ever
         probing.note("bwrap", options)

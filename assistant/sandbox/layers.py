@@ -27,6 +27,11 @@ class Layer(enum.Enum):
 class SandboxUnavailable(AssistantError):
     """No layer of isolation works on this machine, so nothing untrusted is run."""
 
+    @property
+    def sentence(self) -> str:
+        """Message and hint on one line, as a verdict says it."""
+        return f"{self.message} {self.hint}".rstrip()
+
 
 _problems: dict[Layer, str | None] = {}
 """What was found out in this process: why a layer does not work, or None when it does."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from assistant import __version__, locations
 from assistant.errors import AssistantError
 from assistant.sandbox.endings import Ended
-from assistant.sandbox.layers import Layer
+from assistant.sandbox.layers import Layer, SandboxUnavailable
 
 _PROGRAM = Path(__file__).with_name("inside") / "probe.py"
 _KEPT_IN = b"kept in"
@@ -30,8 +30,8 @@ def tried(layer: Layer) -> str | None:
     try:
         with Sandbox(_PROGRAM, layer=layer, proven=True) as box:
             found = box.receive()
-    except AssistantError as error:
-        return error.message.removeprefix(f"{layer.value}: ")
+    except SandboxUnavailable as error:
+        return error.sentence.removeprefix(f"{layer.value}: ").removesuffix(".")
     except Ended as ended:
         return ended.detail
     return None if found == _KEPT_IN else f"it lets out: {found.decode('utf-8', 'replace')[:200]}"

@@ -139,9 +139,8 @@ class Sandbox:
             return frame
         now = clock()
         deadline = self._deadline if wall_s is None else min(self._deadline, now + wall_s)
-        used = usage.cpu_s(self._process) if cpu_s is not None else 0.0
-        step = usage.LOOK_S if cpu_s is None else min(usage.LOOK_S, max(_SHORTEST_LOOK_S, cpu_s))
-        look = now + step
+        began, used = now, usage.cpu_s(self._process) if cpu_s is not None else 0.0
+        look = now + (usage.LOOK_S if cpu_s is None else _pause(cpu_s))
         while True:
             channel.wait(min(look, deadline) - now)
             frame = channel.frame(most)
@@ -149,10 +148,16 @@ class Sandbox:
                 return frame
             now = clock()
             if now >= look or now >= deadline or self._stop.is_set():
-                self._look(now, deadline, None if cpu_s is None else used + cpu_s)
-                look = now + step
+                self._look(now, deadline)
+                look = now + usage.LOOK_S
+                if cpu_s is not None:
+                    took = usage.cpu_s(self._process) - used
+                    if took >= cpu_s:
+                        told = "used its processor time for one answer"
+                        raise Ended(Ending.CPU, told, share=took / max(now - began, took))
+                    look = now + _pause(cpu_s - took)
 
-    def _look(self, now: float, deadline: float, most_cpu_s: float | None = None) -> None:
+    def _look(self, now: float, deadline: float) -> None:
         """Compare what is used with what may be used.
 
         Raises:
@@ -163,8 +168,6 @@ class Sandbox:
         used, most = usage.cpu_s(self._process), self.limits.cpu_s
         if self._ready and used >= most:
             raise Ended(Ending.CPU, f"used {most:g} s of processor time")
-        if most_cpu_s is not None and used >= most_cpu_s:
-            raise Ended(Ending.CPU, "used its processor time for one answer")
         if now >= deadline:
             raise Ended(Ending.WALL, "not finished in its time")
         if self._ready:
@@ -219,6 +222,11 @@ class Sandbox:
             self._closed = True
             self._channel.close()
             self._process.end()
+
+
+def _pause(left_s: float) -> float:
+    """How long not to look at a process that has so much processor time left."""
+    return min(usage.LOOK_S, max(_SHORTEST_LOOK_S, left_s))
 
 
 def _look_through(project: Project) -> Shown:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from assistant.checks import apart
 from assistant.cli.main import main
 from assistant.cli.sourcefile import MAX_BYTES, read_source
 from assistant.sandbox import layers
@@ -290,3 +294,96 @@ def test_a_check_imports_nothing_that_it_does_not_need(shared, tmp_path):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
 
     assert done.stderr.strip() == "[]"
+
+
+@real
+class TestOddSurroundings:
+    """What is not the code's fault is never told as its fault, nor as a bug of ours."""
+
+    @pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
+    def test_closed_streams(self, shared, file, closed: str):
+        line = f"{shlex.join(shared.command('verify', f'{file}::square'))} {closed}"
+
+        done = subprocess.run(["bash", "-c", line], stdout=subprocess.PIPE, timeout=60)
+
+        assert (done.returncode, done.stdout[:4]) == (0, b"pass")
+
+    def test_too_few_descriptors_are_one_line_with_a_way_out(self, shared, file):
+        line = f"ulimit -n 10; {shlex.join(shared.command('verify', str(file)))}"
+
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
+
+        assert done.returncode == 4
+        assert done.stdout.startswith("sandbox unavailable: ")
+        assert "No process for a check can be started" in done.stdout
+        assert "\\n" not in done.stdout
+        assert "close something" in done.stdout
+
+    def test_twenty_descriptors_are_enough(self, shared, file):
+        line = f"ulimit -n 20; {shlex.join(shared.command('verify', f'{file}::square'))}"
+
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
+
+        assert (done.returncode, done.stdout[:4]) == (0, "pass")
+
+    def test_no_folder_for_temporary_files(self, file, capsys, monkeypatch):
+        tests = file.with_name("test_shapes.py")
+        tests.write_text(
+            "import pytest\nfrom shapes import square\n@pytest.fixture\ndef n(): return 3\n"
+            "def test_it(n): assert square(n) == 9\n"
+        )
+
+        def full(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(apart, "TemporaryDirectory", full)
+        code, stdout, _ = verify(capsys, file, "--tests", tests)
+
+        assert code == 4
+        assert "No space left on device" in stdout
+        assert "TMPDIR" in stdout
+
+    @pytest.mark.skipif(len(layers()) < 2, reason="there is no second layer to be used instead")
+    def test_a_layer_that_works_no_more_is_replaced_by_another_by_name(
+        self, shared, file, tmp_path
+    ):
+        """It was noted to work; the note is taken back, and the verdict is the code's."""
+        broken = tmp_path / "bin" / "bwrap"
+        broken.parent.mkdir()
+        broken.write_text("#!/bin/sh\necho 'bwrap: no permissions to create a namespace' >&2\n")
+        broken.chmod(0o755)
+        environment = shared.environment(
+            PATH=f"{broken.parent}{os.pathsep}{os.environ['PATH']}", ASSISTANT_HOME=str(tmp_path)
+        )
+        note = "from assistant.sandbox import probing; probing.note('works', ['bubblewrap'])"
+        subprocess.run([sys.executable, "-c", note], env=environment, check=True, timeout=60)
+        command = shared.command("verify", f"{file}::square")
+
+        said = [
+            subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+            for _ in range(2)
+        ]
+
+        assert [done.stdout[:15] for done in said] == ["pass (landlock)"] * 2
+        assert [done.returncode for done in said] == [0, 0]
+
+
+@real
+def test_the_example_that_ends_the_process_is_named(tmp_path, capsys):
+    file = tmp_path / "spin.py"
+    file.write_text(
+        'def spin():\n    """\n    >>> spin()\n    """\n    import os\n    os._exit(3)\n'
+    )
+
+    code, stdout, _ = verify(capsys, file)
+
+    assert code == 3
+    assert f"crash ({layers()[0].value}): line 3: spin(): " in stdout
+
+
+def test_a_wrong_option_points_to_the_help_of_the_command(capsys, file):
+    code, _, stderr = verify(capsys, file, "--bogus")
+
+    assert code == 2
+    assert "--bogus" in stderr
+    assert "`assistant verify --help`" in stderr

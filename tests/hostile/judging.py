@@ -23,7 +23,7 @@ from assistant.checks.testfile import parse_tests
 from assistant.events import Outcome
 from assistant.sandbox import Layer, Limits
 from tests.hostile.program import Hostile, Token, Witness, matches
-from tests.hostile.traces import changed, traces
+from tests.hostile.traces import SYSTEM_V, changed, remove_system_v, traces
 from tests.hostile.world import SECRET_VARIABLE, World, descendants, end, new_secret
 
 LIMITS = Limits(cpu_s=2.0, wall_s=4.0)
@@ -111,7 +111,9 @@ class Judge:
         if left:
             problems.append(f"survivors: {', '.join(left.values())}")
             end(left)
-        return problems + changed(before, traces(self.folder))
+        problems += changed(before, traces(self.folder))
+        remove_system_v(before[SYSTEM_V])
+        return problems
 
     def _told(self, program: Hostile, result: CheckResult) -> list[str]:
         """What the verdict itself gives away."""

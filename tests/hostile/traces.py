@@ -14,6 +14,7 @@ from pathlib import Path
 
 from assistant.sandbox.landlock import working_folder
 
+SYSTEM_V = "System V memory, queues and semaphores"
 _SYSTEM_V = Path("/proc/sysvipc")
 
 
@@ -23,7 +24,7 @@ def traces(folder: Path) -> dict[str, list[str]]:
         "open descriptors": _descriptors(),
         "threads": sorted(thread.name for thread in threading.enumerate()),
         "temporary files": sorted(map(str, folder.rglob("*"))),
-        "System V memory, queues and semaphores": _system_v(),
+        SYSTEM_V: _system_v(),
         "files in the working folder": _names(Path(working_folder())),
     }
 
@@ -60,6 +61,21 @@ def _system_v() -> list[str]:
         column = names.index("uid")
         found += [f"{kind} {row[0]} {row[1]}" for row in rows if row[column] == str(os.getuid())]
     return sorted(found)
+
+
+def remove_system_v(before: list[str]) -> None:
+    """Take away what was not there before: nobody else would."""
+    import ctypes
+
+    library = ctypes.CDLL(None)
+    removals = {
+        "shm": lambda number: library.shmctl(number, 0, None),
+        "msg": lambda number: library.msgctl(number, 0, None),
+        "sem": lambda number: library.semctl(number, 0, 0),
+    }
+    for line in set(_system_v()) - set(before):
+        kind, _, number = line.split()
+        removals[kind](int(number))
 
 
 def _names(folder: Path) -> list[str]:

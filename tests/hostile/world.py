@@ -15,16 +15,20 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
 from tests.hostile.program import Witness
 
 SECRET_VARIABLE = "HOSTILE_SECRET"
+FOLDER_VARIABLE = "HOSTILE_FOLDER"
 # Where the programs of the shared corpus would leave something.
 _PLACES = ("/tmp/pwned", "/tmp/b", "/tmp/f0", "/tmp/a.txt", "/usr/lib/x", "/etc/x")
 # Where anything else would be left, by a name with the nonce of this world in it.
 _FOLDERS = ("/", "/tmp", "/var/tmp", "/dev/shm", "/run", "/usr/lib", str(Path(os.__file__).parent))
+_END_S = 10.0
 _IOPRIO_GET = {"x86_64": 252, "aarch64": 31}
 
 
@@ -33,13 +37,18 @@ def new_secret() -> str:
     return f"hostile-secret-{secrets.token_hex(16)}"
 
 
+def folder_outside() -> str | None:
+    """Where the folder of a world is: not in /tmp, of which a sandbox may have its own."""
+    given = os.environ.get(FOLDER_VARIABLE)
+    return given or ("/var/tmp" if os.access("/var/tmp", os.W_OK) else None)
+
+
 class World:
     """The witnesses of one judging process; a context manager that removes them."""
 
     def __init__(self, secret: str) -> None:
         self.secret = secret
-        base = "/var/tmp" if os.access("/var/tmp", os.W_OK) else None
-        self.folder = Path(tempfile.mkdtemp(prefix="hostile-", dir=base))
+        self.folder = Path(tempfile.mkdtemp(prefix="hostile-", dir=folder_outside()))
         self.secret_file = self.folder / "private" / "secret"
         self.secret_file.parent.mkdir()
         self.secret_file.write_text(secret, "ascii")
@@ -227,11 +236,14 @@ def _bury() -> None:
                     os.waitpid(int(path.name), os.WNOHANG)
 
 
-def end(pids: dict[int, str]) -> None:
-    """Kill processes that were left behind, and wait for those that are ours."""
-    for pid in pids:
+def end(pids: Iterable[int]) -> None:
+    """Kill processes that were left behind, and wait until they are gone."""
+    left = list(pids)
+    for pid in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    for _ in pids:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(-1, 0)
+    until = time.monotonic() + _END_S
+    while left and time.monotonic() < until:
+        _bury()
+        left = [pid for pid in left if Path(f"/proc/{pid}").exists()]
+        time.sleep(0.005 if left else 0)

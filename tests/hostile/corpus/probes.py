@@ -34,6 +34,7 @@ PROGRAMS = (
     _space("ipc"),
     _space("user"),
     _space("mnt"),
+    _space("uts"),
     Hostile(
         name="probe: limits",
         kind="probe",

@@ -86,11 +86,11 @@ PROGRAMS = (
     ),
     _takes(
         "memory files",
-        "import os\nkept = []\nfor i in range(60):\n    fd = os.memfd_create(str(i))\n"
+        "import os\nkept = []\nfor i in range(40):\n    fd = os.memfd_create(str(i))\n"
         "    os.write(fd, bytes(8 << 20))\n    kept.append(fd)\n" + _GOOD,
         *_NO_WRITES,
         tame=True,
-        intent="480 MiB that no address space holds",
+        intent="320 MiB that no address space holds",
     ),
     _takes(
         "pipes made large",

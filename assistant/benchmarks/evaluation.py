@@ -1,8 +1,9 @@
 """An evaluation from samples to figures: what is missing is judged, in parallel, and resumes.
 
-A timeout that was seen while other programs ran is not believed: that sample is judged once more
-with nothing beside it, and the second verdict counts. Whatever keeps a sample from being judged
-(no sandbox, a judging process that dies) is told apart from a failed sample and is no verdict.
+A timeout that others may have caused is not believed (`judging.judge` says which): that sample is
+judged once more with nothing beside it, and the second verdict counts. Whatever keeps a sample
+from being judged (no sandbox, a judging process that dies) is told apart from a failed sample and
+is no verdict.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ from typing import Any, Protocol
 from assistant.benchmarks import records, samples, summary, truth
 from assistant.benchmarks.catalogue import Benchmark
 from assistant.benchmarks.data import DataFile
-from assistant.benchmarks.judging import NotJudged, Work
+from assistant.benchmarks.judging import Doubt, NotJudged, Work
 from assistant.benchmarks.pool import Died, Pool
 from assistant.benchmarks.problems import Problem
 from assistant.benchmarks.records import Record
 from assistant.benchmarks.samples import Sample, SamplesFile
 from assistant.benchmarks.worker import Failure, Job, MakeTruth
-from assistant.events import Outcome
 
-JUDGE_VERSION = 1
+JUDGE_VERSION = 2
 """Of the rules that a verdict depends on; verdicts of different versions are not mixed."""
 
 
@@ -74,7 +74,7 @@ class _State:
     records: dict[tuple[str, int], Record]
     not_judged: dict[tuple[str, int], NotJudged] = field(default_factory=dict)
     suspects: list[Sample] = field(default_factory=list)
-    """Timed out beside others."""
+    """Timed out, perhaps because of others."""
 
 
 def identity_of(benchmark: Benchmark, data: DataFile, source: dict[str, Any]) -> dict[str, Any]:
@@ -238,10 +238,11 @@ class _Run:
                 answer = NotJudged(job.task, job.sample, answer.reason)
             if isinstance(answer, NotJudged):
                 self.state.not_judged[key] = answer
-            elif answer.outcome == Outcome.TIMEOUT.value and not believed:
+            elif isinstance(answer, Doubt) and not believed:
                 self.state.suspects.append(by_key[key])
                 return
             else:
+                answer = answer.record if isinstance(answer, Doubt) else answer
                 self.journal.add(answer)
                 self.state.records[key] = answer
             self.teller.step()

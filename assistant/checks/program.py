@@ -40,6 +40,8 @@ class Stopped(Exception):
         kind: the type of what was raised, for the outcome `error`.
         raised: all that is known of what was raised.
         exited: whether the process has ended of its own accord, with any status.
+        share: of a timeout by processor time: that time by what the clock on the wall showed
+            meanwhile; near 1 the program had a core of its own. 0 for any other timeout.
     """
 
     def __init__(
@@ -49,11 +51,12 @@ class Stopped(Exception):
         kind: str = "",
         raised: Raised | None = None,
         exited: bool = False,
+        share: float = 0.0,
     ) -> None:
         self.outcome, self.raised = outcome, raised
         self.detail, self.kind = shown(detail), shown(kind, MOST_KIND)
         super().__init__(self.detail)
-        self.exited = exited
+        self.exited, self.share = exited, share
 
 
 class Raised:
@@ -322,7 +325,7 @@ def codec() -> bytes:
 def outcome_of(ended: Ended) -> Stopped:
     """The outcome that the end of a sandboxed process means."""
     if ended.ending in (Ending.CPU, Ending.WALL):
-        return Stopped(Outcome.TIMEOUT, ended.detail)
+        return Stopped(Outcome.TIMEOUT, ended.detail, share=ended.share)
     if ended.ending is Ending.OUTPUT:
         return Stopped(Outcome.OUTPUT_LIMIT, ended.detail)
     if ended.ending is Ending.MESSAGE:

@@ -12,6 +12,7 @@ time or order: a run that was interrupted ends with the same bytes as one that w
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -171,7 +172,8 @@ class Journal:
         """
         self._path = folder / VERDICTS
         try:
-            self._file = self._path.open("ab")
+            # No buffer: after a write that failed it would be written once more, by `close`.
+            self._file = self._path.open("ab", buffering=0)
             size = self._file.tell()
             if size:
                 whole = self._path.read_bytes().rfind(b"\n") + 1
@@ -186,8 +188,9 @@ class Journal:
             StateProblem: the disk is full, or the like.
         """
         try:
-            self._file.write(line_of(record))
-            self._file.flush()
+            rest = memoryview(line_of(record))
+            while rest:
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
             raise _unwritable(self._path, error) from error
 
@@ -216,11 +219,13 @@ def _json(value: dict[str, Any]) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise _unwritable(path, error) from error
 
 

@@ -150,6 +150,13 @@ def _require_writable(folder: Path) -> None:
         ) from error
 
 
+@register("sandbox")
+def _sandbox() -> Finding:
+    from assistant.sandbox.diagnosis import sandbox_finding
+
+    return sandbox_finding()
+
+
 @register("engine library")
 def _library() -> Finding:
     from importlib.metadata import PackageNotFoundError, version

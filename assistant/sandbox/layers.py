@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import importlib
+import sys
 import threading
 from types import ModuleType
 
@@ -22,6 +23,14 @@ class Layer(enum.Enum):
     LANDLOCK = "landlock"
     SANDBOX_EXEC = "sandbox-exec"
     JOB_OBJECT = "job object"
+
+
+_SYSTEMS = {
+    Layer.BUBBLEWRAP: "linux",
+    Layer.LANDLOCK: "linux",
+    Layer.SANDBOX_EXEC: "darwin",
+    Layer.JOB_OBJECT: "win32",
+}
 
 
 class SandboxUnavailable(AssistantError):
@@ -60,7 +69,12 @@ def unavailable_reason() -> str:
     """Why no layer works, and how to get one; empty when one does."""
     if layers():
         return ""
-    return "; ".join(f"{layer.value}: {problem(layer)}" for layer in Layer)
+    return "; ".join(f"{layer.value}: {problem(layer)}" for layer in of_this_system() or Layer)
+
+
+def of_this_system() -> tuple[Layer, ...]:
+    """The layers that are a part of this operating system, whether they work or not."""
+    return tuple(layer for layer, system in _SYSTEMS.items() if sys.platform == system)
 
 
 def problem(layer: Layer) -> str | None:
@@ -78,6 +92,14 @@ def problem(layer: Layer) -> str | None:
                     probing.remember(layer)
             _problems[layer] = found
         return _problems[layer]
+
+
+def tried_anew() -> dict[Layer, str | None]:
+    """Why each layer does not work, or None when it does; whatever was found out before."""
+    with _trying:
+        for layer in Layer:
+            forget(layer)
+        return {layer: problem(layer) for layer in Layer}
 
 
 def explain(layer: Layer, message: str) -> str:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ast
 import marshal
-import sys
 import warnings
 from dataclasses import dataclass
 
+from assistant.checks.scope import Scope, scope_of, tested_name
 from assistant.checks.testfile import TestFile
 
 
@@ -20,14 +20,12 @@ class Prepared:
 
     code: bytes
     """The marshalled code object of the tests."""
+    source: str
+    """Their text, for another version of Python."""
     asserts: int
     """How many asserts stand at the top level, which are reached when all of it is."""
-    imports: list[str]
-    """The answer's imports of the standard library: the tests may use their names."""
-    wanted: list[str]
-    """Names that the tests read: those that the answer binds will be in scope."""
-    identifiers: frozenset[str]
-    """Every name and attribute in the tests: a class among them is known to the tests."""
+    scope: Scope
+    """What of the answer is in scope."""
 
 
 def prepare(code: str, tests: TestFile) -> Prepared:
@@ -38,52 +36,29 @@ def prepare(code: str, tests: TestFile) -> Prepared:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tree = ast.parse(tests.source)
-        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-        imported = {
-            alias.name
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom)
-            for alias in node.names
-        }
+        source = _without_stars(tests)
+        tree = ast.parse(source)
+        scope = scope_of(tree, source, code, tests.modules)
         asserts = sum(isinstance(node, ast.Assert) for node in tree.body)
         tree = ast.fix_missing_locations(_Telling().visit(tree))
         compiled = compile(tree, tests.name, "exec", dont_inherit=True)
-    return Prepared(
-        marshal.dumps(compiled),
-        asserts,
-        _imports(code),
-        sorted(names),
-        frozenset(names | attributes | imported),
-    )
+    return Prepared(marshal.dumps(compiled), source, asserts, scope)
 
 
-def _imports(code: str) -> list[str]:
-    """The imports of the standard library at the top level of the answer.
+def _without_stars(tests: TestFile) -> str:
+    """The tests with `from answer import *` as a mere import.
 
-    The tests' process makes them by itself: a module is no data that could be sent.
+    What they use of the answer is in scope already; all of it would be more than they want.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []  # loading it will say so
-    return [
-        ast.unparse(node)
-        for node in tree.body
-        if isinstance(node, ast.Import | ast.ImportFrom) and _of_the_library(node)
-    ]
-
-
-def _of_the_library(node: ast.Import | ast.ImportFrom) -> bool:
-    if isinstance(node, ast.ImportFrom):
-        modules = [node.module or ""] if not node.level else [""]
-    else:
-        modules = [alias.name for alias in node.names]
-    roots = {module.partition(".")[0] for module in modules}
-    return roots <= sys.stdlib_module_names and "__future__" not in roots
+    lines = tests.source.encode().splitlines(keepends=True)
+    for node in ast.walk(ast.parse(tests.source)):
+        if not isinstance(node, ast.ImportFrom) or node.names[0].name != "*":
+            continue
+        if node.module in tests.modules and node.end_lineno == node.lineno:
+            line = lines[node.lineno - 1]
+            start, end = line[: node.col_offset], line[node.end_col_offset :]
+            lines[node.lineno - 1] = start + f"import {node.module}".encode() + end
+    return b"".join(lines).decode()
 
 
 class _Telling(ast.NodeTransformer):
@@ -92,6 +67,8 @@ class _Telling(ast.NodeTransformer):
     def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
         """`assert left == right` keeps its two sides; any other keeps its value."""
         held = ast.Expr(_call("__assistant_held__"))
+        if (called := tested_name(node)) is not None:
+            called.id = f"__assistant_own_{called.id}__"
         compare = node.test
         if node.msg is not None:
             pass

@@ -30,7 +30,7 @@ from assistant.sandbox import Ended, Layer, Limits, Project, Sandbox
 _INSIDE = Path(__file__).with_name("inside")
 _PEER = _INSIDE / "peer.py"
 _SHARED = ("codec.py", "links.py", "objects.py", "standins.py")
-_MORE = {"tester.py": ("running.py", "pytesting.py")}
+_MORE = {"tester.py": ("running.py", "pytesting.py", "operands.py")}
 _EVERY_VERSION = 4
 """The format of `marshal` that every Python since 3.4 reads."""
 _DEEPEST = 100
@@ -91,8 +91,11 @@ def observe(
         seen.layer = subject.layer.value
         setup = {
             "code": prepared.code,
-            "imports": prepared.imports,
-            "identifiers": prepared.identifiers,
+            "imports": prepared.scope.imports,
+            "wanted": frozenset(prepared.scope.names),
+            "fixed": frozenset(prepared.scope.fixed),
+            "tested": prepared.scope.tested,
+            "classes": prepared.scope.classes,
             "name": tests.name,
             "functions": list(tests.functions),
             "modules": list(tests.modules),
@@ -100,7 +103,7 @@ def observe(
             "plugins": not _is_ours(code_sees),
             "roots": _roots(tests_see),
             "version": tuple(sys.version_info[:2]),
-            "source": tests.source,
+            "source": prepared.source,
             "asserts": prepared.asserts,
         }
         try:
@@ -108,7 +111,8 @@ def observe(
             tester.send(_role("tester.py", _is_ours(tests_see)))
             seen.in_code = False
             tester.send(marshal.dumps(setup, _EVERY_VERSION))
-            asked = [code, _module_name(tests), {"t": prepared.wanted}, {"t": _roots(code_sees)}]
+            wanted = sorted({*prepared.scope.names, *prepared.scope.tested})
+            asked = [code, _module_name(tests), {"t": wanted}, {"t": _roots(code_sees)}]
             loaded = _load(subject, asked, seen)
             if loaded is not None:
                 seen.in_code = False

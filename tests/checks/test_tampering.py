@@ -118,6 +118,24 @@ def test_a_wrong_answer_stays_wrong(name: str, code: str):
             "assert round(f(1) - 2.5, 3) == 0",
         ),
         (
+            "class f:\n    def __init__(self, x): ...\n    def __sub__(self, other): return 0.0",
+            "assert abs(f(1) - 2.5) < 1e-6",
+        ),
+        (
+            "Fake = type('abs', (), {'__sub__': lambda self, other: 0.0})\ndef f(x): return Fake()",
+            "assert abs(f(1) - 2.5) < 1e-6",
+        ),
+        (
+            "Fake = type('Decimal', (), {'__sub__': lambda self, other: 0.0})\n"
+            "def f(x): return Fake()",
+            "from decimal import Decimal\nassert abs(f(1) - Decimal(2)) < 1e-6",
+        ),
+        (
+            f"{FIND_PEER}\nclass A: ...\ndef f(x):\n    found['SPECIAL'] |= {{'__class__'}}\n"
+            "    return A()\nA.__class__ = property(lambda self: int)",
+            "assert isinstance(f(1), int)",
+        ),
+        (
             "class Meta(type):\n    def __eq__(cls, other): return True\n"
             "    __hash__ = type.__hash__\n"
             "class C(metaclass=Meta): ...\ndef f(x): return C",
@@ -126,6 +144,179 @@ def test_a_wrong_answer_stays_wrong(name: str, code: str):
     ],
 )
 def test_an_object_is_never_equal_to_data(code: str, tests: str):
+    result = run_tests(code, parse_tests(tests))
+
+    assert result.outcome.failed, result
+
+
+NUMBERS = ("abs", "round", "bool", "int", "float")
+VECTOR = """
+class Vector:
+    def __init__(self, x, y): self.x, self.y = x, y
+    def __mul__(self, k): return Vector(self.x * k, self.y * k)
+    __rmul__ = __mul__
+    def __add__(self, o): return Vector(self.x + getattr(o, "x", o), self.y + getattr(o, "y", o))
+    __radd__ = __add__
+    def __sub__(self, o): return Vector(self.x - getattr(o, "x", o), self.y - getattr(o, "y", o))
+    def __mod__(self, k): return self.x % k
+    def __matmul__(self, o): return self.x * o.x + self.y * o.y
+    def __abs__(self): return (self.x ** 2 + self.y ** 2) ** 0.5
+    def __eq__(self, o): return (self.x, self.y) == (o.x, o.y)
+    def startswith(self, x): return self.x == x
+def double(v): return v * 2
+def shorter(v, k): return v - k
+"""
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "Vector(1, 2) * 3 == Vector(3, 6) == 3 * Vector(1, 2)",
+        "abs(Vector(3, 4) * 2) == 10 and abs(Vector(3, 4) - Vector(3, 4)) == 0",
+        "double(Vector(1, 2)) * 2 == Vector(4, 8) and Vector(3, 4) @ Vector(1, 1) == 7",
+        "sum([Vector(1, 2), Vector(3, 4)]) == Vector(4, 6) and Vector(7, 1) % 4 == 3",
+        "shorter(Vector(3, 4), 1) == Vector(2, 3) == Vector(3, 4) - 1",
+        "(Vector(2, 1) - 1).x == 1",
+        "Vector(1, 2).startswith(1) and (Vector(1, 2) + 1).y == 3",
+    ],
+)
+@pytest.mark.parametrize(
+    "way", ["{}", "import sol\nVector = sol.Vector\n{}", "from sol import *\n{}"]
+)
+def test_a_class_that_the_tests_know_may_calculate(test: str, way: str):
+    result = run_tests(VECTOR, parse_tests(way.format(f"assert {test}"), module="sol"))
+
+    assert result.outcome is Outcome.PASS, result
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "abs(norm(Vector(3, 4)) - 5.0) < 1e-9",
+        "round(norm(Vector(3, 4)) - 5.0, 6) == 0",
+        "abs((norm(Vector(3, 4)) - 5.0) * 1000) < 1",
+        "abs(norm(Vector(3, 4)) / 5.0 - 1) < 1e-9",
+        "not norm(Vector(3, 4)) - 5.0",
+        "5.0 - norm(Vector(3, 4)) == 0",
+        "norm(Vector(3, 4)) ^ 5 == 0",
+    ],
+)
+def test_a_class_that_the_tests_know_is_no_number(test: str):
+    code = (
+        "class Zero:\n    def __init__(self, *a): ...\n"
+        + "".join(
+            f"    def __{name}__(self, *a): return {value}\n"
+            for value in ("0.0", "self")
+            for name in (*NUMBERS, "xor", "rxor", "truediv", "rsub", "sub", "mul")
+            if value != "self" or name in ("sub", "mul", "truediv")
+        )
+        + "Vector = type('Vector', (Zero,), {})\ndef norm(v): return v\n"
+    )
+    result = run_tests(code, parse_tests(f"assert {test}"))
+
+    assert result.outcome is Outcome.ERROR and result.kind == "TypeError", result
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def abs(x): return 0.0",
+        "from cmath import phase as abs",
+        "import builtins\nbuiltins.abs = lambda x: 0.0",
+        "globals().update(abs=lambda x: 0.0, expected=100.0, __builtins__={'abs': lambda x: 0.0})",
+        "def f(x):\n    global abs\n    abs = lambda x: 0.0\n    return 100.0",
+        "def abs(x): return 0.0\n__all__ = ['f', 'abs', 'expected', '__builtins__']",
+        "__builtins__ = {'abs': lambda x: 0.0}",
+        f"{FIND_PEER}\npack = found['pack']\n"
+        "found['_load'] = found['OPERATIONS']['load']\n"
+        "found['pack'] = lambda value, depth=0: pack(value, depth).replace('\"f\"', '\"abs\"')",
+        f"{FIND_PEER}\npack = found['pack']\nfound['other_changes'] = lambda: [\n"
+        '    f\'[-1, {pack([("abs", lambda x: 0.0), ("expected", 100.0)])}]\']',
+    ],
+)
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "expected = 2.5\nassert f(0) != 1 and abs(f(1) - expected) < 1e-6",
+        "from sol import *\nexpected = 2.5\ndef test_f():\n    assert abs(f(1) - expected) < 1e-6",
+        "import unittest\nexpected = 2.5\nclass TestF(unittest.TestCase):\n"
+        "    def test_f(self): self.assertTrue(abs(f(1) - expected) < 1e-6)",
+    ],
+)
+def test_the_answer_gives_no_name_of_the_tests_another_meaning(code: str, tests: str):
+    result = run_tests(f"def f(x): return 100.0\n{code}", parse_tests(tests, module="sol"))
+
+    assert result.outcome in (Outcome.WRONG, Outcome.ERROR, Outcome.PROTOCOL_VIOLATION), result
+
+
+def test_a_loop_of_the_tests_is_not_the_answers():
+    code = "def range(*a): return []\ndef f(x): return 100"
+    tests = "def test_f():\n    for i in range(5): assert f(i) == i"
+
+    assert run_tests(code, parse_tests(tests)).outcome is Outcome.WRONG
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "tests"),
+    [
+        ("def pow(a, b): return a ** b", "def pow(a, b): return 0", "assert pow(2, 3) == 8"),
+        (
+            "def add(a, b): return a + b\ndef pow(a, b): return a ** b",
+            "def add(a, b): return a + b\ndef pow(a, b): return a + b",
+            "assert add(1, 2) == 3\nassert pow(2, 3) == 8",
+        ),
+        (
+            "def sum(items): return items[0] + items[1]",
+            "def sum(items): return 0",
+            "candidate = sum\ndef check(candidate):\n    assert abs(candidate([1, 2]) - 3) < 1e-6\n"
+            "check(candidate)",
+        ),
+        (
+            "from math import gcd",
+            "from math import gcd\ndef gcd(a, b): return 7",
+            "assert gcd(4, 6) == 2",
+        ),
+        (
+            "from math import gcd as f",
+            "from math import gcd as f\ndef g():\n    global f\n    f = max\ng()",
+            "assert f(4, 6) == 2",
+        ),
+    ],
+)
+def test_a_function_with_a_name_of_the_library_is_tested(right: str, wrong: str, tests: str):
+    assert run_tests(right, parse_tests(tests)).outcome is Outcome.PASS
+    assert run_tests(wrong, parse_tests(tests)).outcome is Outcome.WRONG
+
+
+def test_a_variable_of_the_tests_can_not_be_found_by_trying():
+    code = (
+        "expected = 0\ndef f(callback):\n    global expected\n    for guess in range(90):\n"
+        "        expected = guess\n        callback()\n        expected = 'x'\n        callback()\n"
+        "    return 'x'\n"
+    )
+    tests = "expected = 57\nassert f(lambda: 1) == expected"
+
+    assert run_tests(code, parse_tests(tests)).outcome is Outcome.WRONG
+
+
+@pytest.mark.parametrize(
+    "reach",
+    [
+        "ask('get', '{0.__globals__[expected]}', 'format')(f)",
+        "ask('get', '{f.__globals__[expected]}', 'format_map')({'f': f})",
+        "ask('special', f, '__getattribute__', ('__globals__',))['expected']",
+        "ask('call', ask('get', str, 'format'), ('{0.__globals__[expected]}', f), {})",
+        "ask('get', f, '__globals__')['expected']",
+        "ask('get', ask('call', type, (f,), {}), '__globals__').__get__(f)['expected']",
+        "text.format(f)",
+    ],
+)
+def test_the_codes_own_questions_lead_to_nothing(reach: str):
+    code = f"{FIND_PEER}\nask = found['ask']\ndef reach(f, text):\n    return int({reach})\n"
+    tests = (
+        f"expected = {SECRET}\nclass Text(str): ...\n"
+        "assert reach(lambda: expected, Text('{0.__globals__[expected]}')) == expected"
+    )
     result = run_tests(code, parse_tests(tests))
 
     assert result.outcome.failed, result

@@ -130,6 +130,14 @@ def check_operand(target, name, arguments):
     """Refuse an operation of a stand-in with data; a role may."""
 
 
+def check_special(target, name, arguments):
+    """Refuse any other special method of a stand-in; a role may."""
+
+
+def check_result(target, name, arguments, value):
+    """Refuse what came of an operation; a role may."""
+
+
 def _default_comparison(name):
     def compare(self, other):
         answer = check_operand(self, name, (other,))
@@ -142,13 +150,16 @@ def _default_comparison(name):
 
 def _forward(name):
     def forward(self, *arguments):
+        check_special(self, name, arguments)
         return ask("special", self, name, arguments)
 
     def guarded(self, *arguments):
         answer = check_operand(self, name, arguments)
         if answer is not None:
             return answer[0]
-        return ask("special", self, name, arguments)
+        value = ask("special", self, name, arguments)
+        check_result(self, name, arguments, value)
+        return value
 
     if name in _COMPARISONS or name in _ARITHMETIC or name == "__contains__":
         return guarded

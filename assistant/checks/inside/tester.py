@@ -48,8 +48,12 @@ def _prepare(names, module):
     space = type(sys)("tests")
     vars(space)["__builtins__"] = builtins
     sys.modules["tests"] = space
-    _scope.update(names)
-    vars(space).update(names)
+    found = dict(names)
+    for name in _setup["tested"]:
+        vars(space)[f"__assistant_own_{name}__"] = found.get(name, getattr(builtins, name, None))
+    # The code says which names these are, so they are believed only as far as they were asked for.
+    _scope.update((name, value) for name, value in found.items() if name in _setup["wanted"])
+    vars(space).update(_scope)
     for name in _setup["modules"]:
         _make_importable(name, module)
     for code in _setup["imports"]:
@@ -85,6 +89,8 @@ def other_change(n, parts):
             sys.stdout.write(unpack(parts))
         return
     for name, value in unpack(parts):
+        if name not in _setup["wanted"] or name in _setup["fixed"]:
+            continue
         if _space.get(name) is _scope.get(name):
             _space[name] = value
         _scope[name] = value
@@ -178,12 +184,18 @@ _INNER = ("gi_", "cr_", "ag_", "tb_", "f_", "co_")
 
 def permit(operation, arguments):
     """Refuse what would lead the code to what the tests know."""
+    # Of data the code has its own: a method of a text reads attributes, `str.format`.
+    asked = arguments[1] if operation in ("isinstance", "issubclass") else arguments[0]
+    if id(asked) not in own:
+        raise TypeError(f"{operation} of what is no object of the tests")
     if operation in ("call", "special", "isinstance", "issubclass", "item"):
         return
     name = arguments[1] if len(arguments) > 1 else ""
     if operation in ("set", "del") and name[:1] != "_":
         return
     public = name[:1] != "_" and not name.startswith(_INNER)
+    if name in ("format", "format_map"):
+        public = False
     if operation != "get" or not (public or name in ("__name__", "__doc__", "__qualname__")):
         raise AttributeError(f"{name or operation} of an object of the tests")
 
@@ -220,50 +232,3 @@ def _reference(module, name, value):
     if type(value).__name__ == "module":
         raise TypeError("a module can not be given to the code")
     return None
-
-
-# An object that is equal to everything, or nearer than any tolerance, must not hold an assert:
-# the code's process is never asked to compare with, or to calculate with, what the tests know.
-
-_PREDICATES = {"startswith", "endswith", "issubset", "issuperset", "isdisjoint", "count", "index"}
-
-
-def _named(target):
-    return any(one.__name__ in _setup["identifiers"] for one in type(target).__mro__[:-1])
-
-
-def _is_stand_in(value):
-    return type(type(value)) is RemoteClass or type(value) is RemoteClass
-
-
-def check_attribute(target, name):
-    """Refuse to ask an object that stands where a text or a set is expected."""
-    if name in _PREDICATES and not _named(target):
-        raise TypeError(_no_data(target))
-
-
-def check_operand(target, name, arguments):
-    """None when the code may be asked, else the answer in a tuple; an error for data."""
-    data = [value for value in arguments if not _is_stand_in(value)]
-    if not data:
-        return None
-    if name in _COMPARISONS:
-        if data[0] is None and name in ("__eq__", "__ne__"):
-            return (name == "__ne__",)
-        try:
-            plain = ask("plain", target)
-        except TypeError:
-            raise TypeError(_no_data(target)) from None
-        if _is_stand_in(plain):
-            raise TypeError(_no_data(target))
-        return (getattr(plain, name)(data[0]),)
-    if _named(target):
-        return None
-    if name == "__contains__" and type(target).__module__ == "builtins":
-        return (any(value is data[0] or value == data[0] for value in target),)
-    raise TypeError(_no_data(target))
-
-
-def _no_data(target):
-    kind = type(target).__name__
-    return f"the code gave an object of type {kind}, and the tests use it like plain data"

@@ -20,6 +20,11 @@ _EPILOG = """\
 exit codes: 0 code produced and no check failed, 3 code produced and a check failed,
 1 error, 2 wrong usage, 130 interrupted.
 
+several candidates: the first that passes ends the search. Without one the best is chosen: pass,
+parsed, not checked, sandbox unavailable, wrong, error, timeout, memory, output limit, crash,
+protocol violation, and last what has no code. Of those that only parse, the largest group that
+behaves alike on inputs made from the request (agreement is no pass); of equals, the first written.
+
 examples:
   assistant ask 'a function `median(values)` that returns the median' > median.py
   assistant ask --tests test_median.py 'a function `median(values)` ...'

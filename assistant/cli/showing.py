@@ -38,8 +38,12 @@ class _Outcome:
     def __init__(self) -> None:
         self.verdicts: dict[int, Verdict] = {}
         self.last: Done | Failed | None = None
+        self.current = 0
+        """The candidate that was told of last."""
 
     def note(self, event: Event | PromptProgress) -> None:
+        if not isinstance(event, PromptProgress):
+            self.current = event.candidate
         if isinstance(event, Verdict):
             self.verdicts[event.candidate] = event
         elif isinstance(event, Done | Failed):
@@ -74,7 +78,7 @@ class JsonLines(_Outcome):
     def failed(self, reason: str) -> None:
         """The terminal event, unless there was one."""
         if self.last is None:
-            self.last = Failed(0, reason)
+            self.last = Failed(self.current, reason)
             print(json.dumps(to_json(self.last)), flush=True)
 
 

@@ -9,9 +9,11 @@ from collections.abc import AsyncGenerator
 
 import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assistant.answer import AnswerOptions, PromptProgress, answer
-from assistant.candidates import ORDER, Attempt
+from assistant.candidates import ORDER, Attempt, Several
 from assistant.checks.result import CheckResult
 from assistant.checks.testfile import parse_tests
 from assistant.client import ChatRequest, Chunk, Delta
@@ -228,3 +230,36 @@ def test_the_order_is_the_one_that_is_stated():
     mixed = random.Random(0).sample(ordered, len(ordered))
 
     assert sorted(mixed, key=lambda one: one.order) == ordered
+
+
+@given(st.lists(st.sampled_from([*Outcome, None]), min_size=2, max_size=6))
+def test_what_is_chosen_follows_the_order_whatever_the_outcomes(found: list[Outcome | None]):
+    """None is an answer without code. The rule is written here a second time, in words."""
+
+    async def judged(generation: Generation) -> CheckResult:
+        outcome = found[int(generation.source.removeprefix("x = "))]
+        assert outcome is not None
+        return CheckResult(outcome, "none", "")
+
+    async def alike(several: Several, parsed: list[Attempt]) -> str:
+        return "compared"
+
+    codes = ["" if outcome is None else f"x = {n}\n" for n, outcome in enumerate(found)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("assistant.candidates.judged", judged)
+        patch.setattr(Several, "_compare", alike)
+        events = asyncio.run(best_of(Many(*codes)))
+
+    if set(found) == {None}:
+        assert isinstance(events[-1], Failed)
+        return
+    passed = [n for n, outcome in enumerate(found) if outcome is Outcome.PASS]
+    known = [outcome for outcome in ORDER if outcome in found]
+    best = passed[0] if passed else found.index(known[0])
+    told = verdicts(events)
+    assert events[-1].candidate == best
+    assert [told[n].outcome for n in sorted(told)] == [
+        outcome
+        for n, outcome in enumerate(found)
+        if outcome is not None and (not passed or n <= passed[0])
+    ]

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from assistant.candidates import ORDER
 from assistant.events import Done, Failed, Verdict, from_json
 from assistant.sandbox import layers
 from tests.answer.scripted import code_of
@@ -94,3 +95,29 @@ def test_ctrl_c_ends_everything(shared):
 
     assert (process.returncode, stdout) == (130, b"")
     assert stderr.decode().endswith("Interrupted.\n")
+
+
+def test_the_help_states_the_order_of_choice(shared):
+    told = " ".join(shared.run("ask", "--help").stdout.split())
+    order = ", ".join(outcome.value for outcome in ORDER)
+
+    assert f"the best is chosen: {order}, and last what has no code" in told
+
+
+def test_an_interruption_names_the_candidate_that_was_being_written(shared):
+    second = Reply.of(reply(RIGHT))
+    second.hold(4)
+    with ScriptedEndpoint([reply(WRONG), second]) as server:
+        process = shared.start(
+            *("ask", "--json", "--candidates", "3", ASKED), ASSISTANT_ENDPOINT_URL=server.url
+        )
+        second.wait_sent(4)
+        read = []
+        while not (read and json.loads(read[-1]).get("replaces") == 0):
+            read.append(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=30)
+
+    last = json.loads(rest.splitlines()[-1])
+    assert process.returncode == 130
+    assert (last["type"], last["candidate"]) == ("error", 1)

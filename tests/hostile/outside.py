@@ -6,6 +6,7 @@ It harms nobody: all that it reaches was made by the test. Still it gets limits 
 from __future__ import annotations
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from tests.hostile.program import Hostile, Witness
 from tests.hostile.world import SECRET_VARIABLE, descendants, end
 
 _SECONDS = 30
+_A_SECRET = re.compile(r"answer 'hostile-secret-[0-9a-f]{32}'")
 # A moment for what threads and children are about to do, then the end.
 _ASK = """
 print('answer', repr(f(*{args!r})), flush=True)
@@ -33,7 +35,8 @@ def problem(program: Hostile, judge: Judge) -> str:
     left.pop(judge.world.victim.pid, None)
     end(left)
     if program.witness is Witness.SECRET:
-        return "" if f"answer {judge.world.secret!r}" in said else said or "nothing"
+        # That of another world, too: one program looks at every process there is.
+        return "" if _A_SECRET.search(said) else said or "nothing"
     if program.witness is Witness.NONE:
         return "" if f"answer {program.calls[0].expected!r}" in said else said or "nothing"
     return "" if program.witness in changed else f"{program.witness.value}: no. It said: {said}"

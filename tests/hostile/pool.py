@@ -34,13 +34,15 @@ def judges(workers: int = 2) -> Iterator[ProcessPoolExecutor]:
     """Processes for `judged`; they are started with a secret in their environment."""
     before = dict(os.environ)
     os.environ.update({SECRET_VARIABLE: new_secret(), **_ENVIRONMENT})
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            yield pool
+        for _ in range(workers):
+            pool.submit(int)  # each starts one, while none has got round to it
     finally:
         os.environ.clear()
         os.environ.update(before)
+    with pool:
+        yield pool
 
 
 @functools.cache

@@ -2,58 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from assistant.sandbox import Layer, layers, unavailable_reason
+from assistant.sandbox import layers, unavailable_reason
 from assistant.sandbox.layers import problem
 from tests.hostile import corpus, shared
 from tests.hostile.__main__ import main
-from tests.hostile.judging import Finding, complaints
-from tests.hostile.pool import LAYERS, catalogue, judged, judges
-from tests.hostile.program import Hostile
+from tests.hostile.judging import complaints
+from tests.hostile.pool import LAYERS, catalogue
 
-_Futures = dict[tuple[str, Layer], "Future[Finding]"]
-
-
-@pytest.fixture(scope="module")
-def futures(request: pytest.FixtureRequest) -> Iterator[_Futures]:
-    """All that is asked for is judged side by side, in two processes."""
-    asked: list[tuple[str, Layer]] = []
-    for item in request.session.items:
-        params: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
-        if {"program", "layer"} <= set(params) and params["layer"] in layers():
-            asked.append((params["program"].name, params["layer"]))
-    with judges() as pool:
-        yield {(name, layer): pool.submit(judged, name, layer) for name, layer in asked}
+_OWN = [program.name for program in corpus.PROGRAMS]
+_SHARED = [program.name for program in shared.programs()]
+_ABSENT = pytest.param(None, marks=pytest.mark.skip(f"no {shared.path()}; set ASSISTANT_DATA"))
 
 
-def _check(program: Hostile, layer: Layer, request: pytest.FixtureRequest) -> None:
+def _tasks(names: list[str]) -> list[tuple[Any, ...]]:
+    return [("judged", name, layer) for name in names for layer in LAYERS]
+
+
+def _name(task: tuple[Any, ...] | None) -> str:
+    return f"{task[1]}-{task[2].value}" if task else "absent"
+
+
+def _check(task: tuple[Any, ...], work: Callable[..., Any]) -> None:
+    _, name, layer = task
     if layer not in layers():
         pytest.skip(f"no {layer.value} here: {problem(layer)}")
-    found: _Futures = request.getfixturevalue("futures")
-    finding = found[program.name, layer].result()
-    assert not (told := complaints(finding, program, layer)), "\n".join(told)
+    told = complaints(work(task), catalogue()[name], layer)
+    assert not told, "\n".join(told)
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.value)
-@pytest.mark.parametrize("program", corpus.PROGRAMS, ids=lambda program: program.name)
-def test_own_program(program: Hostile, layer: Layer, request: pytest.FixtureRequest) -> None:
-    _check(program, layer, request)
+@pytest.mark.parametrize("task", _tasks(_OWN), ids=_name)
+def test_own_program(task: tuple[Any, ...], work: Callable[..., Any]) -> None:
+    _check(task, work)
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.value)
-@pytest.mark.parametrize(
-    "program",
-    shared.programs()
-    or [pytest.param(None, marks=pytest.mark.skip(f"no {shared.path()}; set ASSISTANT_DATA"))],
-    ids=lambda program: getattr(program, "name", "absent"),
-)
-def test_shared_program(program: Hostile, layer: Layer, request: pytest.FixtureRequest) -> None:
-    _check(program, layer, request)
+@pytest.mark.parametrize("task", _tasks(_SHARED) or [_ABSENT], ids=_name)
+def test_shared_program(task: tuple[Any, ...], work: Callable[..., Any]) -> None:
+    _check(task, work)
 
 
 def test_the_corpus_is_what_it_says() -> None:

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from assistant.sandbox import Layer, layers
-from tests.hostile import mutations, watching
+from assistant.sandbox import layers
 from tests.hostile.corpus import left
 from tests.hostile.pool import LAYERS
-from tests.hostile.program import Hostile
-
-NOTHING_OFF = -1
 
 
-@pytest.fixture(scope="module")
-def pool() -> Iterator[ProcessPoolExecutor]:
-    with mutations.pool(1) as processes:
-        yield processes
-
-
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.value)
-@pytest.mark.parametrize("program", left.PROGRAMS, ids=lambda program: program.name)
-def test_it_ends_with_its_judge(program: Hostile, layer: Layer, pool: ProcessPoolExecutor) -> None:
-    if layer not in layers():
-        pytest.skip(f"no {layer.value} here")
-    seen = pool.submit(watching.killed, NOTHING_OFF, layer, program.name).result()
-    assert seen.complaints == ()
+@pytest.mark.parametrize(
+    "task",
+    [("killed", program.name, layer) for program in left.PROGRAMS for layer in LAYERS],
+    ids=lambda task: f"{task[1]}-{task[2].value}",
+)
+def test_it_ends_with_its_judge(task: tuple[Any, ...], work: Callable[..., Any]) -> None:
+    if task[2] not in layers():
+        pytest.skip(f"no {task[2].value} here")
+    assert work(task).complaints == ()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from assistant.sandbox import Layer, layers
 from tests.hostile import corpus, mutations, watching
 from tests.hostile.defences import CONTROLS, DEFENCES
-from tests.hostile.mutations import Row
 from tests.hostile.pool import LAYERS
 
 # One of each kind: a name space, what is visible, the rules, the filter, a limit, a look, the
@@ -31,52 +30,38 @@ _QUICK = (
     "verdicts without control characters",
 )
 _NUMBERS = {defence.name: number for number, defence in enumerate(DEFENCES)}
-_Rows = dict[tuple[int, Layer], "Future[Row]"]
 
 
-def _jobs(quick: bool) -> list[tuple[int, Layer]]:
+def _tasks(quick: bool) -> list[tuple[Any, ...]]:
     return [
-        (number, layer)
+        ("tried", number, layer)
         for number, defence in enumerate(DEFENCES)
         for layer in defence.layers
         if defence.noticed_by and (defence.name in _QUICK) is quick
     ]
 
 
-@pytest.fixture(scope="module")
-def rows(request: pytest.FixtureRequest) -> Iterator[_Rows]:
-    """All that is asked for is tried side by side, in two processes."""
-    asked = [
-        item.callspec.params["job"]
-        for item in request.session.items
-        if "job" in getattr(getattr(item, "callspec", None), "params", {})
-    ]
-    here = set(mutations.jobs())
-    with mutations.pool(2) as pool:
-        yield {job: pool.submit(mutations.tried, *job) for job in asked if job in here}
-
-
-def _check(job: tuple[int, Layer], rows: _Rows) -> None:
-    if job not in rows:
-        defence = DEFENCES[job[0]]
-        pytest.skip(defence.here() or f"no {job[1].value} here")
-    row = rows[job].result()
+def _check(task: tuple[Any, ...], work: Callable[..., Any]) -> None:
+    _, number, layer = task
+    if (number, layer) not in mutations.jobs():
+        pytest.skip(DEFENCES[number].here() or f"no {layer.value} here")
+    row = work(task)
     assert not row.problem, str(row)
 
 
-def _name(job: tuple[int, Layer]) -> str:
-    return f"{DEFENCES[job[0]].name}-{job[1].value}"
+def _name(task: tuple[Any, ...]) -> str:
+    return f"{DEFENCES[task[1]].name}-{task[2].value}"
 
 
-@pytest.mark.parametrize("job", _jobs(quick=True), ids=_name)
-def test_a_defence_is_missed(job: tuple[int, Layer], rows: _Rows) -> None:
-    _check(job, rows)
+@pytest.mark.parametrize("task", _tasks(quick=True), ids=_name)
+def test_a_defence_is_missed(task: tuple[Any, ...], work: Callable[..., Any]) -> None:
+    _check(task, work)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("job", _jobs(quick=False), ids=_name)
-def test_every_other_defence_is_missed(job: tuple[int, Layer], rows: _Rows) -> None:
-    _check(job, rows)
+@pytest.mark.parametrize("task", _tasks(quick=False), ids=_name)
+def test_every_other_defence_is_missed(task: tuple[Any, ...], work: Callable[..., Any]) -> None:
+    _check(task, work)
 
 
 def test_the_list_is_what_it_says() -> None:

@@ -18,6 +18,7 @@ from assistant.checks.examples import Example, find_examples
 from assistant.checks.result import NOTHING_RAN, CheckResult
 from assistant.events import Outcome
 from assistant.generation import AnswerOptions, Generation, names_given
+from assistant.sandbox import layers
 
 if TYPE_CHECKING:
     from assistant.tasks import Task
@@ -56,6 +57,16 @@ def judge(
         options: how to check.
         stop: set from another thread, it ends what runs.
     """
+    result = _judge_once(source, task, options, stop)
+    if result.outcome is Outcome.SANDBOX_UNAVAILABLE and layers():
+        # The layer that worked before does not any more; there is another, which is named.
+        result = _judge_once(source, task, options, stop)
+    return result
+
+
+def _judge_once(
+    source: str, task: Task, options: AnswerOptions, stop: threading.Event | None
+) -> CheckResult:
     known = options.known_names | names_given(task.request)
     readable = options.verify and task.language == "python" and parse_error(source) is None
     if readable and options.tests is None and not undefined_names(source, known):

@@ -132,10 +132,19 @@ async def _write(server: AssistantServer, target: Target, progress: Progress) ->
     progress.report("checking")
     body = body_for(target.stub, answered.code)
     verdict = answered.verdict
+    if verdict is not None:
+        # All of it is here; an editor shows one word of it, in passing.
+        said = f"Verdict on {target.stub.name}: {_in_words(verdict)}"
+        server.window_log_message(types.LogMessageParams(types.MessageType.Log, said))
     if verdict is not None and verdict.outcome.failed:
-        raise Refused(f"The answer for {target.stub.name} was not applied: {verdict.detail}.")
+        raise Refused(f"The answer for {target.stub.name} was not applied: {_in_words(verdict)}.")
     await apply_body(server, target, body)
     return verdict.outcome.value if verdict is not None else "not checked"
+
+
+def _in_words(verdict: Verdict) -> str:
+    where = "" if verdict.layer == "none" else f" ({verdict.layer})"
+    return f"{verdict.outcome.value}{where}: {verdict.detail}"
 
 
 async def _answered(

@@ -343,30 +343,6 @@ class TestOddSurroundings:
         assert "No space left on device" in stdout
         assert "TMPDIR" in stdout
 
-    @pytest.mark.skipif(len(layers()) < 2, reason="there is no second layer to be used instead")
-    def test_a_layer_that_works_no_more_is_replaced_by_another_by_name(
-        self, shared, file, tmp_path
-    ):
-        """It was noted to work; the note is taken back, and the verdict is the code's."""
-        broken = tmp_path / "bin" / "bwrap"
-        broken.parent.mkdir()
-        broken.write_text("#!/bin/sh\necho 'bwrap: no permissions to create a namespace' >&2\n")
-        broken.chmod(0o755)
-        environment = shared.environment(
-            PATH=f"{broken.parent}{os.pathsep}{os.environ['PATH']}", ASSISTANT_HOME=str(tmp_path)
-        )
-        note = "from assistant.sandbox import probing; probing.note('works', ['bubblewrap'])"
-        subprocess.run([sys.executable, "-c", note], env=environment, check=True, timeout=60)
-        command = shared.command("verify", f"{file}::square")
-
-        said = [
-            subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-            for _ in range(2)
-        ]
-
-        assert [done.stdout[:15] for done in said] == ["pass (landlock)"] * 2
-        assert [done.returncode for done in said] == [0, 0]
-
 
 @real
 def test_the_example_that_ends_the_process_is_named(tmp_path, capsys):

@@ -1,16 +1,20 @@
-"""Where no layer of isolation works: nothing is run, nothing passes and nothing fails.
+"""Where no layer of isolation works, or one does not any more that did.
 
-That state is real: see `tests/support/unsandboxed.py`.
+Without any, nothing is run, nothing passes and nothing fails. That state is real:
+see `tests/support/unsandboxed.py`.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from assistant.sandbox import layers
 from tests.cli.conftest import Assistant
 from tests.support import unsandboxed
 from tests.support.scripted_endpoint import ScriptedEndpoint
@@ -88,3 +92,40 @@ def test_doctor_says_it_and_how_to_get_one(bare):
     assert "no layer works" in found["message"]
     assert [line.partition(":")[0] for line in found["advice"].splitlines()] == list(LAYERS)
     assert "install bubblewrap" in found["advice"]
+
+
+@pytest.fixture
+def lost(tmp_path: Path) -> dict[str, str]:
+    """Surroundings in which bubblewrap was noted to work, and works no more."""
+    broken = tmp_path / "bin" / "bwrap"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\necho 'bwrap: no permissions to create a namespace' >&2\n")
+    broken.chmod(0o755)
+    more = {
+        "PATH": f"{broken.parent}{os.pathsep}{os.environ['PATH']}",
+        "ASSISTANT_HOME": str(tmp_path / "home"),
+    }
+    note = "from assistant.sandbox import probing; probing.note('works', ['bubblewrap'])"
+    subprocess.run([sys.executable, "-c", note], env=os.environ | more, check=True, timeout=60)
+    return more
+
+
+@pytest.mark.skipif(len(layers()) < 2, reason="there is no second layer to be used instead")
+class TestALayerThatWorksNoMore:
+    """The note is taken back; the verdict is the code's, by another layer, which is named."""
+
+    def test_verify(self, shared, lost: dict[str, str], file: Path):
+        file.write_text(CODE.replace("4", "3"))
+        said = [shared.run("verify", str(file), **lost) for _ in range(2)]
+
+        assert [done.stdout[:15] for done in said] == ["pass (landlock)"] * 2
+        assert [done.returncode for done in said] == [0, 0]
+
+    def test_ask(self, shared, lost: dict[str, str]):
+        reply = f"## Intent\nAdd.\n## Code\n```python\n{CODE}```\n"
+        with ScriptedEndpoint([reply]) as server:
+            lost["ASSISTANT_ENDPOINT_URL"] = server.url
+            done = shared.run("ask", "`add(a, b)` adds; add(2, 1) == 3", **lost)
+
+        assert (done.returncode, done.stdout) == (0, CODE)
+        assert "verdict: pass (landlock): the example of the request holds" in done.stderr

@@ -112,8 +112,9 @@ def test_reasoning_shows_in_progress_and_never_in_the_edit(session: Start) -> No
     stages = list(dict.fromkeys(message.partition(" - ")[0] for message in shown))
     assert stages[-4:] == ["thinking: Edge cases", "writing", "checking", "done, parsed"]
     assert any(message.startswith("thinking: Intent") for message in shown)
-    (log,) = client.of("window/logMessage")
-    assert "Multiply by two." in log["message"]
+    thoughts, verdict = client.of("window/logMessage")
+    assert "Multiply by two." in thoughts["message"]
+    assert verdict["message"].startswith("Verdict on double: parsed: it parses and its names")
     assert "Multiply" not in buffer.text
     assert "## " not in str(client.of("workspace/applyEdit"))
 

@@ -231,4 +231,7 @@ class _Talk:
 
 
 def _text(frame: list[Any]) -> bytes:
-    return json.dumps(frame).encode("ascii")
+    try:
+        return json.dumps(frame).encode("ascii")
+    except RecursionError:  # it could just be read
+        raise Unsound("a message that is nested too deeply") from None

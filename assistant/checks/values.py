@@ -36,12 +36,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     import datetime
+    import fractions
 
 MAX_DEPTH = 100
 """Levels of nesting; the stack of the reader is finite."""
 MAX_INT_BITS = 1 << 22
 
 _SMALL = 1 << 63
+_FEW, _MANY = 8, 64
+_LEAVES = {str, float, bool, type(None)}
 _TYPES: dict[type, str] = {
     value: value.__name__
     for name, value in vars(builtins).items()
@@ -222,7 +225,7 @@ def read(tree: Any, handle: Callable[[str, Any], Any] | None = None, depth: int 
     if depth >= MAX_DEPTH:
         raise ValueError(f"a value that is nested deeper than {MAX_DEPTH} levels")
     if kind is list:
-        return [read(item, handle, depth + 1) for item in tree]
+        return _read_items(tree, handle, depth)
     ((tag, inner),) = cast(dict[str, Any], tree).items()
     if (reader := _READERS.get(tag) or _library()[1].get(tag)) is None:
         if handle is None:
@@ -233,13 +236,21 @@ def read(tree: Any, handle: Callable[[str, Any], Any] | None = None, depth: int 
         raise ValueError(f"{tag!r} holds a value of another kind")
     held: Any = inner
     if wanted is list:
-        held = [read(item, handle, depth + 1) for item in cast(list[Any], inner)]
+        held = _read_items(cast(list[Any], inner), handle, depth)
     elif wanted is dict:
         held = read(inner, handle, depth + 1)
     try:
         return make(held)
     except (TypeError, ArithmeticError, OverflowError, KeyError) as error:
         raise ValueError(f"{tag!r} holds what is no such value: {error}") from None
+
+
+def _read_items(tree: list[Any], handle: Callable[[str, Any], Any] | None, depth: int) -> list[Any]:
+    kinds = set(map(type, tree))
+    # Most lists hold numbers or texts, and are what they stand for already.
+    if kinds <= _LEAVES or (kinds == {int} and min(tree) >= -_SMALL and max(tree) < _SMALL):
+        return tree
+    return [read(item, handle, depth + 1) for item in tree]
 
 
 def _read_int(text: str) -> int:
@@ -255,9 +266,16 @@ def _read_float(text: str) -> float:
 
 
 def _distinct(items: list[Any]) -> list[Any]:
-    """`items`, unless most of them share a hash: a set of such would take for ever to build."""
-    if len(items) > 64 and len(set(map(hash, items))) < len(items) // 2:
-        raise ValueError("too many elements or keys with the same hash")
+    """`items`, unless so many of them share hashes that a set of them would take for ever to build.
+
+    Elements of one hash are compared each with each. Of ints, which compare quickly, the bound
+    lets the first 3900 powers of two through, which have 61 hashes together.
+    """
+    if len(items) > _FEW:
+        few = _MANY if set(map(type, items)) == {int} else _FEW
+        shared = collections.Counter(map(hash, items)).values()
+        if sum(count * count for count in shared) > few * len(items):
+            raise ValueError("too many elements or keys with the same hash")
     return items
 
 
@@ -304,6 +322,19 @@ def _typed(make: Callable[..., Any], *kinds: type) -> Callable[[list[Any]], Any]
 
 def _clock(make: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *fields: make(*fields[:-2], fold=fields[-2], tzinfo=fields[-1])
+
+
+def _read_fraction(kind: type, numerator: int, denominator: int) -> fractions.Fraction:
+    """A fraction in the terms that it came in: the lowest could take minutes to find.
+
+    The program inside gives lowest terms; others equal nothing, and prove a forgery. The names of
+    the fields are those of every version of Python 3.
+    """
+    if denominator < 1:
+        raise ValueError("a fraction whose denominator is not positive")
+    value: Any = object.__new__(kind)
+    value._numerator, value._denominator = numerator, denominator
+    return cast("fractions.Fraction", value)
 
 
 def _read_type(name: str) -> type:
@@ -357,7 +388,7 @@ def _library() -> tuple[
         timezone: ("timezone", _of(lambda value: value.__getinitargs__())),
     }
     readers: dict[str, tuple[type, Callable[[Any], Any]]] = {
-        "Fraction": (list, _typed(Fraction, int, int)),
+        "Fraction": (list, _typed(functools.partial(_read_fraction, Fraction), int, int)),
         "Decimal": (str, Decimal),
         "date": (list, _typed(date, int, int, int)),
         "time": (list, _typed(_clock(time), *[int] * 5, timezone)),

@@ -200,6 +200,14 @@ def _colliding(count: int) -> bytes:
     return f'{{"S": [{items}]}}'.encode()
 
 
+def _hashes(counts: list[int], kind: str = "S") -> bytes:
+    """A set or dict of distinct ints, so many of each hash."""
+    prime = (1 << 61) - 1
+    ints = [f'{{"x": "{prime * (k + 8) + n:x}"}}' for n, c in enumerate(counts) for k in range(c)]
+    items = [f"{one}, 0" for one in ints] if kind == "d" else ints
+    return f'{{"{kind}": [{", ".join(items)}]}}'.encode()
+
+
 HOSTILE = [
     b"",
     b"nul",
@@ -257,7 +265,57 @@ HOSTILE = [
     b'{"timezone": [5]}',
     b'{"timedelta": [9999999999, 0, 0]}',
     _colliding(100_000),
+    *(_hashes([20_000, *[1] * 20_000], kind) for kind in "SFd"),
+    *(_hashes([500] * 40, kind) for kind in "SFd"),
+    *(_hashes([100], kind) for kind in "SFd"),
+    b'{"Fraction": [1, -2]}',
+    b'{"Fraction": [1, null]}',
+    b'{"Fraction": [true, 1]}',
 ]
+
+
+def test_honest_sets_share_hashes_too() -> None:
+    """Powers of two have 61 hashes, and -1 has that of -2."""
+    powers = {1 << k for k in range(2900)}
+    for value in (powers, {-1, -2}, dict.fromkeys(powers, 0), frozenset(powers)):
+        assert values.decode(values.encode(value)) == value
+    for kind in "SFd":
+        assert len(values.decode(_hashes([60] * 50, kind))) == 3000
+
+
+class Counted(int):
+    """An int that counts how often it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return int(self) == other
+
+    def __hash__(self) -> int:
+        return int(self) % ((1 << 61) - 1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=100))
+def test_building_a_set_compares_each_element_with_a_few(counts: list[int]) -> None:
+    prime = (1 << 61) - 1
+    items = [Counted(prime * (k + 1) + n) for n, c in enumerate(counts) for k in range(c)]
+    Counted.compared = 0
+    with contextlib.suppress(ValueError):
+        values._read_set(items)
+    assert Counted.compared <= 20 * max(len(items), 8)
+
+
+def test_the_terms_of_a_fraction_are_not_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their greatest common divisor would cost a stranger nothing and us minutes."""
+    huge = "f1e2d3c4b5a69788" * 60_000
+    with monkeypatch.context() as patched:
+        patched.setattr("math.gcd", lambda *numbers: pytest.fail("computed"))
+        value = values.decode(f'{{"Fraction": [{{"x": "1{huge}"}}, {{"x": "7{huge}"}}]}}'.encode())
+    assert type(value) is fractions.Fraction and value.numerator.bit_length() > 3_000_000
+    assert values.decode(b'{"Fraction": [2, 4]}') != fractions.Fraction(1, 2)
+    assert values.decode(b'{"Fraction": [-1, 2]}') == fractions.Fraction(-1, 2)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:24].decode("latin-1"))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assistant.checks import routing
 from assistant.checks.wire import Unsound, read
 
 SOUND = ["=", "id", [], [], [], ["ok", {"t": [1, "a", None, {"M": [3, "list", [1.5], None]}]}]]
@@ -87,3 +88,12 @@ def test_any_bytes_are_read_or_refused(frame: bytes):
 def test_any_body_is_read_or_refused(body: object):
     with suppress(Unsound):
         read(text([*SOUND[:5], body]))
+
+
+@pytest.mark.parametrize("depth", [*range(960, 1000), 2000])
+@pytest.mark.parametrize("opening", ["[", '{"t": ['])
+def test_a_frame_nested_at_the_limit_is_passed_on_or_refused(depth: int, opening: str):
+    closing = "]" if opening == "[" else "]}"
+    body = opening * (depth // len(closing)) + closing * (depth // len(closing))
+    with suppress(Unsound):
+        routing._text(read(f'["=", "", [], [], [], ["ok", {body}]]'.encode()))

@@ -105,14 +105,16 @@ def blanked(source: str, found: list[Docstring]) -> str:
     """`source` with the promised outputs of all examples in `found` emptied."""
     data = source.encode()
     starts = [0, *(match.end() for match in _NEWLINE.finditer(data))]
-    # From the end, so that the places before stay where they are.
-    for one in sorted(found, key=_place, reverse=True):
+    parts: list[bytes] = []
+    done = 0
+    for one in sorted(found, key=_place):
         node = one.node
         start = starts[node.lineno - 1] + node.col_offset
         end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
         literal = _emptied(data[start:end], str(node.value), _promised(one.examples))
-        data = data[:start] + literal + data[end:]
-    return data.decode()
+        parts += [data[done:start], literal]
+        done = end
+    return b"".join([*parts, data[done:]]).decode()
 
 
 def _place(one: Docstring) -> tuple[int, int]:

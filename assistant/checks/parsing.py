@@ -18,7 +18,8 @@ class ParseError:
         """The error as one line for a person."""
         if not self.line:
             return f"SyntaxError: {self.reason}"
-        return f"SyntaxError at line {self.line}, column {self.column}: {self.reason}"
+        column = f", column {self.column}" if self.column else ""
+        return f"SyntaxError at line {self.line}{column}: {self.reason}"
 
 
 def parse_error(code: str) -> ParseError | None:

@@ -61,7 +61,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--python",
         metavar="PROGRAM",
-        help="the interpreter of the project, such as .venv/bin/python",
+        help="the interpreter of the project; by default that of its .venv or venv, if it has one",
     )
     parser.add_argument(
         "--json", action="store_true", help='print {"verdict", "layer", "detail"} as JSON'
@@ -105,7 +105,9 @@ def _result(args: argparse.Namespace) -> CheckResult:
         # The layer that worked before does not any more; there is another, which is named.
         result = _checked(source, function, args)
     if result.kind == "ModuleNotFoundError" and args.project is None:
-        hint = "if it is the project's: --project DIR [--python PROGRAM]"
+        return replace(result, detail=f"{result.detail}; if it is the project's: --project DIR")
+    if result.kind == "ModuleNotFoundError" and _interpreter(args) is None:
+        hint = "if another Python of the project's has it: --python PROGRAM"
         return replace(result, detail=f"{result.detail}; {hint}")
     return result
 
@@ -179,7 +181,15 @@ def _project(args: argparse.Namespace) -> Project | None:
         return None
     from assistant.sandbox import Project
 
-    return Project(_path(args.project), _path(args.python) if args.python is not None else None)
+    return Project(_path(args.project), _interpreter(args))
+
+
+def _interpreter(args: argparse.Namespace) -> Path | None:
+    """The one that is named, or that of the virtual environment in the project's folder."""
+    if args.python is not None:
+        return _path(args.python)
+    found = [_path(args.project) / name / "bin" / "python" for name in (".venv", "venv")]
+    return next((path for path in found if path.is_file()), None)
 
 
 def _with_tests(source: SourceFile, args: argparse.Namespace) -> CheckResult:

@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,20 @@ class TestProject:
 
         assert verify(capsys, file, "--tests", tests, "--project", project)[0] == 0
         assert verify(capsys, file, "--tests", tests)[0] == 2
+
+    def test_its_virtual_environment_is_found(self, project, capsys):
+        file = project / "app" / "price.py"
+        file.write_text('"""\n>>> prices.of("tea")\n3\n"""\nimport prices\n')
+
+        code, stdout, _ = verify(capsys, file, "--project", project)
+        assert (code, stdout[:5]) == (3, "error")
+        assert "--python PROGRAM" in stdout
+
+        venv.create(project / ".venv", symlinks=True)
+        (packages,) = (project / ".venv").glob("lib/python*/site-packages")
+        (packages / "prices.py").write_text("def of(what):\n    return len(what)\n")
+        code, stdout, _ = verify(capsys, file, "--project", project)
+        assert (code, stdout[:4]) == (0, "pass")
 
     @pytest.mark.parametrize("arguments", [["--project", "/nowhere"], ["--python", "python3"]])
     def test_what_is_no_project(self, file, capsys, arguments: list[str]):

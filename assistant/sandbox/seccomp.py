@@ -30,6 +30,9 @@ _THREAD = 0x0001_0000
 _NAMESPACES = 0x7E02_0080  # CLONE_NEW{USER,PID,NET,IPC,UTS,CGROUP,NS,TIME}
 _STREAM, _UNIX = 1, 1
 _TYPE_INTO_TERMINAL = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
+# F_SETOWN, F_SETOWN_EX; FIOSETOWN, SIOCSPGRP. The kernel sends the owner of a file the signal that
+# its holder has chosen, SIGKILL included, and Landlock before its sixth version lets it.
+_SET_OWNER, _SET_OWNER_BY_IOCTL = (8, 15), (0x8901, 0x8902)
 _TRUNCATE = 0o1000
 # PR_{GET,SET}_NAME, PR_GET_{PDEATHSIG,DUMPABLE,SECCOMP,NO_NEW_PRIVS,THP_DISABLE},
 # PR_CAPBSET_READ, PR_SET_VMA. Above all not PR_SET_PDEATHSIG, by which the end of the parent
@@ -58,7 +61,8 @@ _EARLY: _Rules = {
     # streams can reach nobody else; a datagram socket could, by an address.
     "socketpair": (_Condition(0, (_UNIX,)), _Condition(1, (_STREAM,), 0xF)),
     "sendto": (_Condition(4, (0,)), _Condition(4, (0,), high=True)),
-    "ioctl": (_Condition(1, _TYPE_INTO_TERMINAL, among=False),),
+    "ioctl": (_Condition(1, _TYPE_INTO_TERMINAL + _SET_OWNER_BY_IOCTL, among=False),),
+    "fcntl": (_Condition(1, _SET_OWNER, among=False),),
 }
 _LATE: _Rules = {
     "execve": (_Condition(0, ()),),

@@ -84,8 +84,8 @@ getpmsg 181 -, putpmsg 182 -
 # Decided by their arguments.
 _CHECKED = """
 clone 56 220, clone3 435 435, execve 59 221, execveat 322 281, kill 62 129, tgkill 234 131,
-prlimit64 302 261, prctl 157 167, socketpair 53 199, sendto 44 206, ioctl 16 29, open 2 -,
-openat 257 56, openat2 437 437, creat 85 -, truncate 76 45
+prlimit64 302 261, prctl 157 167, socketpair 53 199, sendto 44 206, ioctl 16 29,
+fcntl 72 25, open 2 -, openat 257 56, openat2 437 437, creat 85 -, truncate 76 45
 """
 
 

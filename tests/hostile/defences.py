@@ -201,6 +201,12 @@ FILES = (
         both(old_landlock(5), rule("kill", "tgkill")),
         ("touch: kill", "touch: stop", "wall: a thread of the host"),
     ),
+    Defence(
+        "signals: the rules of Landlock and the owners of files",
+        LANDLOCK,
+        both(old_landlock(5), rule("fcntl", "ioctl")),
+        ("touch: signal by the owner of a pipe", "wall: the owner of a file"),
+    ),
 )
 
 CALLS = (
@@ -238,6 +244,7 @@ CALLS = (
     Defence("pairs of sockets, and addresses", LANDLOCK, rule("socketpair", "sendto"),
             ("wall: a pair of datagram sockets",)),
     Defence("addresses", BOTH, rule("sendto"), ("wall: an address for a pair of streams",)),
+    Defence("owners of files", BOTH, rule("fcntl", "ioctl"), ("wall: the owner of a file",)),
     Defence("letters for a terminal", BOTH, rule("ioctl"), ("wall: letters for a terminal",)),
 )  # fmt: skip
 

@@ -117,7 +117,6 @@ def f(x):
         "import fcntl\nr, w = os.pipe()\nfcntl.fcntl(r, fcntl.F_SETOWN, VICTIM)\n"
         "fcntl.fcntl(r, 10, signal.SIGKILL)\n"
         "fcntl.fcntl(r, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)\nos.write(w, b'x')\n",
-        *(*_NO_SIGNAL, "pass"),
     ),
     _touches("its priority", "os.setpriority(os.PRIO_PROCESS, VICTIM, 7)\n"),
     _touches("its processors", "os.sched_setaffinity(VICTIM, {0})\n"),

@@ -153,6 +153,27 @@ PROGRAMS = (
         before="import errno, fcntl\n",
     ),
     _presses(
+        "the owner of a file",
+        "the kernel signals whoever is set as the owner of a pipe, by each way to set one",
+        "    r, w = os.pipe()\n"
+        "    one, two = socket.socketpair()\n"
+        "    number = struct.pack('i', VICTIM)\n"
+        "    for name, file, act in (('fcntl', r, lambda fd: fcntl.fcntl(fd, 8, VICTIM)),\n"
+        "            ('ex', r, lambda fd: fcntl.fcntl(fd, 15, struct.pack('ii', 1, VICTIM))),\n"
+        "            ('ioctl', one, lambda fd: fcntl.ioctl(fd, 0x8901, number)),\n"
+        "            ('group', one, lambda fd: fcntl.ioctl(fd, 0x8902, number))):\n"
+        "        try: act(file)\n"
+        "        except OSError as error:\n"
+        "            if error.errno == errno.EPERM: continue\n"
+        "        got.append(name)\n"
+        "    fcntl.fcntl(r, 10, 9)\n"
+        "    for fd in (r, one.fileno()):\n"
+        "        fcntl.fcntl(fd, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)\n"
+        "    os.write(w, b'x')\n    two.send(b'x')\n",
+        before="import errno, fcntl, os, socket, struct\n",
+        witness=Witness.VICTIM,
+    ),
+    _presses(
         "a pair of datagram sockets",
         "a pair that was made connected can still be told another address",
         "    try: one, _ = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\n"

@@ -274,3 +274,11 @@ def test_a_small_function_has_its_verdict_soon() -> None:
     starts = [timed(lambda: subprocess.run(bare, check=True)) for _ in range(11)]
     # Twice the promise: other tests may keep the processor busy.
     assert statistics.median(verdicts) - statistics.median(starts) < 0.12
+
+
+@pytest.mark.parametrize("body", ["while True: print('x' * 1000)", "print('x' * 3_000_000)"])
+def test_an_example_that_prints_without_end_is_told_so(body: str):
+    found = judge_doctests(f'def loud():\n    """\n    >>> loud()\n    """\n    {body}\n')
+
+    assert found.outcome is Outcome.OUTPUT_LIMIT
+    assert found.detail.startswith("line 3: loud(): ")

@@ -19,6 +19,7 @@ _ANSWER = "<answer>"
 _FUTURES = 0x1000000  # the flag of `from __future__ import annotations`
 _RESERVE = [bytearray(4 << 20)]
 _TEXT = 4000
+_MOST_SHOWN = 512 << 10
 
 
 def _exit(code=None):
@@ -102,7 +103,15 @@ def _shown(source, names, flags):
     """What a console would show of a statement: the text, and None or what was raised."""
     import io
 
-    out, raised = io.StringIO(), None
+    class Console(io.StringIO):
+        """What is too much for one example goes out, where printing has its limit."""
+
+        def write(self, text):
+            if self.tell() + len(text) > _MOST_SHOWN:
+                sys.__stdout__.write(text)
+            return super().write(text)
+
+    out, raised = Console(), None
     before, hook = sys.stdout, sys.displayhook
     sys.stdout, sys.displayhook = out, sys.__displayhook__
     try:

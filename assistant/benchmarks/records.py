@@ -124,12 +124,8 @@ def _object(path: Path) -> dict[str, Any]:
     return found
 
 
-def read_verdicts(folder: Path, *, torn: bool = True) -> dict[tuple[str, int], Record]:
-    """The verdicts in `folder`, by task and sample.
-
-    Args:
-        folder: of the run.
-        torn: a last line without its end is left out; otherwise every line has to be whole.
+def read_verdicts(folder: Path) -> dict[tuple[str, int], Record]:
+    """The verdicts in `folder`, by task and sample; a last line without its end is left out.
 
     Raises:
         DataProblem: a line is not ours; the message names it.
@@ -142,9 +138,7 @@ def read_verdicts(folder: Path, *, torn: bool = True) -> dict[tuple[str, int], R
     except OSError as error:
         raise DataProblem(f"{path} can not be read: {error}.") from error
     # What follows the last end of line is nothing, or a line that was being written.
-    tail = lines.pop()
-    if tail and not torn:
-        lines.append(tail)
+    lines.pop()
     found: dict[tuple[str, int], Record] = {}
     for number, line in enumerate(lines, start=1):
         # A crash of the whole machine may leave zeros where a line was to be.

@@ -97,6 +97,7 @@ def observe(
             "tested": prepared.scope.tested,
             "classes": prepared.scope.classes,
             "name": tests.name,
+            "path": tests.path or tests.name,
             "functions": list(tests.functions),
             "modules": list(tests.modules),
             "pytest": bool(tests.pytest),

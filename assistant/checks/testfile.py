@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import io
+import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assistant.checks.parsing import parse_error
@@ -39,6 +40,8 @@ class TestFile:
     """The names by which the tests import the code under test."""
     pytest: str = ""
     """What in the tests only pytest can do; empty when it is not needed."""
+    path: str = ""
+    """Where they lie, when they may know: their `__file__`, beside which their data may be."""
 
     def line(self, number: int) -> str:
         """The text of line `number` (from 1), stripped; empty when there is none."""
@@ -72,7 +75,8 @@ def read_tests(path: Path, *, module: str = "", project: bool = False) -> TestFi
         ) from error
     except UnicodeDecodeError as error:
         raise UsageProblem(f"The tests {path} are not UTF-8 text (byte {error.start}).") from error
-    return parse_tests(source, path.name, module=module, project=project)
+    found = parse_tests(source, path.name, module=module, project=project)
+    return replace(found, path=os.path.realpath(path)) if project else found
 
 
 def parse_tests(

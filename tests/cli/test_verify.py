@@ -153,6 +153,16 @@ class TestProject:
         assert verify(capsys, file, "--tests", tests, "--project", project)[0] == 0
         assert verify(capsys, file, "--tests", tests)[0] == 2
 
+    def test_its_tests_find_the_data_beside_them(self, project, capsys):
+        file, tests = project / "app" / "cart.py", project / "app" / "test_data.py"
+        (project / "app" / "data.txt").write_text("4")
+        tests.write_text(
+            "from pathlib import Path\nfrom app.cart import total\nHERE = Path(__file__).parent\n"
+            'def test_it():\n    assert total(2) == int((HERE / "data.txt").read_text())\n'
+        )
+
+        assert verify(capsys, file, "--tests", tests, "--project", project)[0] == 0
+
     def test_its_virtual_environment_is_found(self, project, capsys):
         file = project / "app" / "price.py"
         file.write_text('"""\n>>> prices.of("tea")\n3\n"""\nimport prices\n')

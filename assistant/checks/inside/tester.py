@@ -97,6 +97,7 @@ def other_change(n, parts):
 
 
 def _run_tests():
+    _space["__file__"] = _setup["path"]
     _space["__assistant_held__"] = _held
     _space["__assistant_sides__"] = _sides
     _space["__assistant_value__"] = _value

@@ -1,7 +1,8 @@
 """The benchmarks: where each one's data is, and what exactly it has to be.
 
 A file is known by the SHA-256 of its decompressed content, so that a packed and an unpacked copy
-are the same data. Downloads name a commit, never a branch.
+are the same data. Downloads name a commit, never a branch, of the repository where the authors
+publish the file: the Hugging Face hub has these sets as Parquet, some of them in other versions.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from assistant.benchmarks import extraction
 from assistant.benchmarks.problems import Problem
@@ -59,7 +60,8 @@ def prepare(model: str | None, per_task: int, temperature: float) -> Asking:
     resolved = config.load({"model": model})
     settings = resolved.settings
     if settings.endpoint.url:
-        name = (model or settings.endpoint.model) or "first"
+        # Which model a server has that is not asked for one by name, it tells only when asked.
+        name = model or settings.endpoint.model or urlsplit(settings.endpoint.url).netloc
         told: dict[str, Any] = {"model": name, "endpoint": settings.endpoint.url}
     else:
         path = store.resolve(settings.model)

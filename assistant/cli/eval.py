@@ -23,8 +23,11 @@ _SHOWN = 20
 _EPILOG = """\
 BENCHMARK: humaneval, humaneval+ (164 tasks), mbpp (test split, 500), mbpp+ (378).
 Samples: one JSON object a line, task_id with solution (a whole program) or completion (appended
-to the task's prompt). Several lines for a task are several samples (pass@k).
-The folder gets verdicts.jsonl and summary.json; the same command goes on where it was stopped.
+to the task's prompt). Several lines for a task are several samples (pass@k). A line that can not
+be used is named on stderr, and the others are judged.
+A model gets each task as one message, without any instruction; its first code block is judged.
+The folder gets verdicts.jsonl and summary.json (from a model: samples.jsonl, too); the same
+command goes on where it was stopped. Compare two of them: assistant eval-compare DIR DIR
 
 exit codes: 0 every sample was judged, 3 some could not be, 1 error, 2 wrong usage,
 130 interrupted (what is judged is kept).
@@ -49,7 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("benchmark", metavar="BENCHMARK", help="which; see below")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--model", metavar="M", help="ask this model (default: the one in use)")
-    source.add_argument("--samples", type=Path, metavar="FILE", help="judge these samples")
+    source.add_argument("--samples", type=Path, metavar="FILE", help="judge these samples instead")
     parser.add_argument(
         "--data",
         type=Path,
@@ -61,7 +64,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--workers", type=int, metavar="N", help="programs judged at a time (default: the cores)"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="the folder of the results")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="the folder of the results (default: one for each run under runs/eval)",
+    )
     parser.add_argument(
         "--samples-per-task", type=int, metavar="N", help="answers to ask a model for (default: 1)"
     )

@@ -6,7 +6,9 @@ passed. The asserts of the other tasks run in a sandbox of their own (`assistant
 
 from __future__ import annotations
 
+import itertools
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ from assistant.benchmarks.truth import MEMORY_MB, Expected, Truth, function_of, 
 from assistant.events import Outcome
 
 if TYPE_CHECKING:
+    from assistant.checks.ahead import Asked
     from assistant.checks.program import Program
 
 TASK_S = 60.0
@@ -95,7 +98,20 @@ def judge(work: Work, stop: threading.Event | None = None) -> Record | Doubt | N
         return NotJudged(work.task, work.sample, f"{type(error).__name__}: {error}")
 
 
+_Answers = Callable[["Program", Truth], "Iterator[tuple[Expected, bytes]]"]
+
+
 def _by_calls(work: Work, truth: Truth, stop: threading.Event | None) -> Record | Doubt | NotJudged:
+    """By calls; questions are sent ahead, unless what it prints has to be told apart by call."""
+    result, outcome = _judged(work, truth, stop, _answers)
+    if outcome is Outcome.OUTPUT_LIMIT:
+        result, _ = _judged(work, truth, stop, _answers_singly)
+    return result
+
+
+def _judged(
+    work: Work, truth: Truth, stop: threading.Event | None, answers: _Answers
+) -> tuple[Record | Doubt | NotJudged, Outcome]:
     from assistant.checks.program import Program, Stopped
     from assistant.sandbox import Limits
 
@@ -114,29 +130,56 @@ def _by_calls(work: Work, truth: Truth, stop: threading.Event | None) -> Record 
                 wall_s=_BACKSTOP * LOAD_S,
             )
             passed = 0
-            for expected in truth:
-                if not _call(program, expected, truth):
-                    return _failed(work, truth, layer, passed, Outcome.WRONG.value, "")
+            for expected, output in answers(program, truth):
+                if not _right(output, expected, truth):
+                    wrong = Outcome.WRONG
+                    return _failed(work, truth, layer, passed, wrong.value, ""), wrong
                 passed += 1
     except Stopped as stopped:
         if stopped.outcome in (Outcome.SANDBOX_UNAVAILABLE, Outcome.NOT_CHECKED):
-            return NotJudged(work.task, work.sample, stopped.detail)
+            return NotJudged(work.task, work.sample, stopped.detail), stopped.outcome
         record = _failed(work, truth, layer, passed, stopped.outcome.value, stopped.kind)
         sure = stopped.outcome is not Outcome.TIMEOUT or stopped.share >= _OWN_CORE
-        return record if sure else Doubt(record)
-    return Record(work.task, work.sample, PASS, PASS, Outcome.PASS.value, "", "", layer)
+        return (record if sure else Doubt(record)), stopped.outcome
+    passes = Outcome.PASS
+    return Record(work.task, work.sample, PASS, PASS, passes.value, "", "", layer), passes
 
 
-def _call(program: Program, expected: Expected, truth: Truth) -> bool:
-    """Whether the output for one input is right."""
+def _answers(program: Program, truth: Truth) -> Iterator[tuple[Expected, bytes]]:
+    """The outputs of all inputs, in their order. Plus inputs wait until the base is judged."""
+    from assistant.checks.ahead import call_each
+
+    entries = iter(truth)
+    for part in (itertools.islice(entries, truth.base), entries):
+        for asked, output in call_each(program, (_asked(one, truth) for one in part)):
+            yield asked.about, output
+
+
+def _answers_singly(program: Program, truth: Truth) -> Iterator[tuple[Expected, bytes]]:
+    """The same, each question sent when the answer before is there."""
+    from assistant.checks.ahead import call_each
+
+    for one in truth:
+        for asked, output in call_each(program, [_asked(one, truth)]):
+            yield asked.about, output
+
+
+def _asked(expected: Expected, truth: Truth) -> Asked:
+    from assistant.checks.ahead import Asked
+
     seconds = max(CALL_S, FACTOR * expected.seconds)
-    output = program.call_encoded(
+    return Asked(
         function_of(truth.entry_point, truth.rule, digest=expected.digest),
         expected.packed,
         cpu_s=seconds,
         wall_s=_BACKSTOP * seconds,
         max_bytes=4 * len(expected.output) + _MESSAGE_BYTES,
+        about=expected,
     )
+
+
+def _right(output: bytes, expected: Expected, truth: Truth) -> bool:
+    """Whether the output for one input is right."""
     if output == expected.output:
         return True
     if expected.digest:

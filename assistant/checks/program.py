@@ -244,8 +244,31 @@ class Program:
         wall_s: float | None,
         max_bytes: int | None,
     ) -> bytes:
+        self.send(frame)
+        return self.answer(question, cpu_s, wall_s, max_bytes)
+
+    def send(self, *questions: bytes) -> None:
+        """Send questions (`Sandbox.send`); each has its `answer` awaited, in the same order.
+
+        Raises:
+            Stopped: the process is of no more use.
+        """
         try:
-            self._box.send(frame)
+            self._box.send(*questions)
+        except Ended as ended:
+            raise outcome_of(ended) from ended
+        except SandboxUnavailable as error:  # it did not come to its start
+            raise _no_sandbox(error) from error
+
+    def answer(
+        self, question: str, cpu_s: float | None, wall_s: float | None, max_bytes: int | None
+    ) -> bytes:
+        """The text of the value in the next answer, which has to be one to `question`.
+
+        Raises:
+            Stopped: it is none, or the process is of no more use.
+        """
+        try:
             answer = self._box.receive(cpu_s, wall_s, max_bytes)
         except Ended as ended:
             raise outcome_of(ended) from ended

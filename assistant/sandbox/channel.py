@@ -46,22 +46,22 @@ class Channel:
                 self._read_printed(fd)
         return bytes(self._printed[fd][: self._most_output])
 
-    def send(self, payload: bytes | memoryview) -> memoryview:
-        """Write a frame as far as it goes at once; what is left of it is returned.
+    def send(self, *payloads: bytes) -> memoryview:
+        """Write frames as far as they go at once; what is left of them is returned.
 
         Raises:
             Ended: the process is gone.
         """
-        header = len(payload).to_bytes(_HEADER, "big")
+        parts = [part for one in payloads for part in (len(one).to_bytes(_HEADER, "big"), one)]
         try:
-            written = os.writev(self._into, (header, payload))
+            written = os.writev(self._into, parts)
         except BlockingIOError:
             written = 0
         except BrokenPipeError:
             raise self.gone() from None
-        if written == _HEADER + len(payload):
+        if written == sum(map(len, parts)):
             return memoryview(b"")
-        return memoryview(header + payload)[written:]
+        return memoryview(b"".join(parts))[written:]
 
     def send_more(self, rest: memoryview, wait_s: float) -> memoryview:
         """Wait until more of a frame can be written, and write it; what is left is returned.

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Ended", "Ending", "Sandbox"]
 
+AT_ONCE_BYTES = 4096
+"""Of frames, with four bytes for each: what an empty pipe takes at once, however short of memory
+for pipes the user is."""
 _START_S = 30.0
 """How long the start may take: some ten milliseconds, and more where others wait, too. It is no
 part of the program's time, and what goes wrong in it is never the program's fault."""
@@ -92,15 +95,18 @@ class Sandbox:
         """What it has printed to standard error so far."""
         return self._channel.stderr
 
-    def send(self, payload: bytes) -> None:
-        """Send one frame.
+    def send(self, *payloads: bytes) -> None:
+        """Send one frame, or several at once.
+
+        Several have to fit into the smallest pipe (`AT_ONCE_BYTES`): while they are written,
+        nothing is read, and a process that has to wait until it can answer would wait for ever.
 
         Raises:
             Ended: the process is gone, oversteps a limit, or was stopped.
             SandboxUnavailable: it did not start.
         """
         try:
-            rest = self._channel.send(payload)
+            rest = self._channel.send(*payloads)
             while rest:
                 self._look(time.monotonic(), self._deadline)
                 rest = self._channel.send_more(rest, usage.LOOK_S)

@@ -17,7 +17,7 @@ import types  # noqa: E402
 
 _ANSWER = "<answer>"
 _FUTURES = 0x1000000  # the flag of `from __future__ import annotations`
-_RESERVE = [bytearray(4 << 20)]
+_RESERVE = [bytes(4 << 20)]  # address space that no page is behind: nothing writes the zeros
 _TEXT = 4000
 _MOST_SHOWN = 512 << 10
 

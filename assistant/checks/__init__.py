@@ -12,7 +12,8 @@ What is run is run in a sandbox, and what came of it is judged here: `pass`, `wr
 of the tests failed), `error` (anything was raised), `timeout`, `memory`, `output limit`, `crash`,
 `protocol violation`, `not checked` with the reason, or `sandbox unavailable`.
 
-Other languages, and a check that was switched off, are `not checked`.
+Other languages are parsed where a tree-sitter grammar of theirs is installed (`languages`), else
+they are `not checked`, as is everything when the checks are switched off.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from itertools import islice
 
 from assistant.checks.apart import run_tests
-from assistant.checks.names import Undefined, undefined_names
-from assistant.checks.parsing import parse_error
+from assistant.checks.names import undefined_names
 from assistant.checks.result import NOTHING_RAN, CheckResult
+from assistant.checks.static import examine
 from assistant.checks.testfile import TestFile, parse_tests
 from assistant.outcomes import Outcome
 from assistant.sandbox import Layer, Limits, Project
@@ -45,12 +45,8 @@ def check(
     """
     if not verify:
         return CheckResult(Outcome.NOT_CHECKED, NOTHING_RAN, "checks are switched off")
-    if language != "python":
-        return CheckResult(Outcome.NOT_CHECKED, NOTHING_RAN, f"no checks for {language} yet")
-    if (problem := parse_error(code)) is not None:
-        return CheckResult(Outcome.ERROR, NOTHING_RAN, str(problem), "SyntaxError")
-    if undefined := undefined_names(code, known_names):
-        return CheckResult(Outcome.ERROR, NOTHING_RAN, _listed(undefined), "NameError")
+    if (found := examine(code, language, known_names)) is not None:
+        return found
     if tests is not None:
         return run_tests(code, tests, limits, layer=layer, project=project, stop=stop)
     # Code that needs names of the place it is meant for can not run by itself.
@@ -63,13 +59,6 @@ def check(
     return CheckResult(
         Outcome.PARSED, NOTHING_RAN, "it parses and its names resolve; no tests were given"
     )
-
-
-def _listed(undefined: list[Undefined], most: int = 3) -> str:
-    """The first of the names; a model that goes astray can make up hundreds."""
-    rest = len(undefined) - most
-    more = [f"and {rest} more"] if rest > 0 else []
-    return "; ".join([*map(str, undefined[:most]), *more])
 
 
 def check_many(

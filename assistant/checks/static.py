@@ -21,7 +21,9 @@ def examine(
         known_names: names that the place provides which the code is meant for.
     """
     if language != "python":
-        return CheckResult(Outcome.NOT_CHECKED, NOTHING_RAN, f"no checks for {language} yet")
+        from assistant.checks.languages import examine_other
+
+        return examine_other(code, language)
     if (problem := parse_error(code)) is not None:
         return CheckResult(Outcome.ERROR, NOTHING_RAN, str(problem), "SyntaxError")
     if undefined := undefined_names(code, known_names):

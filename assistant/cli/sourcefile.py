@@ -57,7 +57,8 @@ def read_source(path: str) -> SourceFile:
     short = suffix[1:].lower()
     language = "python" if suffix.lower() in _PYTHON else _LANGUAGES.get(short, short)
     if language != "python":
-        return SourceFile("", language, stem)
+        # Text enough for a grammar, whatever it is; the encoding is not this check's matter.
+        return SourceFile(body.decode("utf-8-sig", "replace"), language, stem)
     return _decoded(body, language, stem if stem.isidentifier() else "answer")
 
 

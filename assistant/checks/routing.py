@@ -96,6 +96,7 @@ def observe(
             "fixed": frozenset(prepared.scope.fixed),
             "tested": prepared.scope.tested,
             "classes": prepared.scope.classes,
+            "words": prepared.scope.words,
             "name": tests.name,
             "path": tests.path or tests.name,
             "functions": list(tests.functions),

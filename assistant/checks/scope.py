@@ -13,6 +13,7 @@ import builtins
 import symtable
 import sys
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _BUILTINS = frozenset(vars(builtins))
@@ -30,6 +31,8 @@ class Scope:
     """Built-in names that mean the answer's in a few places (`tested_name`), else Python's."""
     classes: frozenset[str]
     """Names that the tests use as one uses a class: they know what its objects can do."""
+    words: frozenset[str]
+    """Every name, attribute and import in the tests."""
     imports: list[str]
     """The answer's imports of the standard library that the tests use, too."""
 
@@ -55,6 +58,7 @@ def scope_of(tests: ast.Module, source: str, code: str, modules: tuple[str, ...]
         sorted(fixed),
         sorted(tested),
         frozenset(_classes(tests, free) - imports.keys()),
+        frozenset(_words(tests)),
         [text for name, text in imports.items() if name in free - defined],
     )
 
@@ -75,6 +79,15 @@ def _global_names(top: symtable.SymbolTable, *, imported: bool = True) -> tuple[
                 bound.add(symbol.get_name())
         pending += table.get_children()
     return read, bound
+
+
+def _words(tests: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tests):
+        match node:
+            case ast.Name(id=word) | ast.Attribute(attr=word) | ast.alias(name=word):
+                yield from word.split(".")
+            case ast.ImportFrom(module=str(word)):
+                yield from word.split(".")
 
 
 def tested_name(node: ast.AST) -> ast.Name | None:

@@ -199,3 +199,90 @@ assert Size.BIG == 5 and point() == (1, 2) and point().x == 1 and [point()] == [
 assert letters("aab") == {"a": 2, "b": 1} == Counter("aab")
 """,
     )
+
+
+def test_calls_by_keyword():
+    assert_holds(
+        """
+from typing import NamedTuple
+class P(NamedTuple):
+    x: int
+    y: int = 2
+class Callable:
+    def __call__(self, a, *, b): return a - b
+def f(a, /, b, *c, d=4, **e): return a, b, c, d, e
+""",
+        """
+assert f(1, 2, 3, d=5, z=6) == (1, 2, (3,), 5, {"z": 6})
+assert P(x=1)._replace(x=5) == (5, 2) and Callable()(5, b=3) == Callable()(a=5, b=3) == 2
+""",
+    )
+
+
+def test_exceptions_of_the_library_that_the_tests_name():
+    assert_holds(
+        """
+import json
+from dataclasses import dataclass
+@dataclass(frozen=True)
+class P:
+    x: int
+class Mine(json.JSONDecodeError): ...
+def f(text): return json.loads(text)
+def g(): raise Mine("no", "text", 0)
+""",
+        """
+import json
+from dataclasses import FrozenInstanceError
+try: f("{")
+except json.JSONDecodeError as error: assert "column 2" in str(error)
+else: raise AssertionError
+try: g()
+except json.JSONDecodeError as error: assert type(error) is Mine
+try: P(1).x = 2
+except FrozenInstanceError: pass
+else: raise AssertionError
+""",
+    )
+
+
+def test_values_of_the_library():
+    assert_holds(
+        """
+import pathlib, uuid, ipaddress
+def path(*parts): return pathlib.PurePath(*parts)
+def number(n): return uuid.UUID(int=n)
+def address(text): return ipaddress.ip_address(text)
+def keys(): return {"a": 1}.keys(), {"a": 1}.items()
+class C:
+    def __init__(self): self.n = 0
+    def __aiter__(self): return self
+    async def __anext__(self):
+        self.n += 1
+        if self.n > 2: raise StopAsyncIteration
+        return self.n
+""",
+        """
+import pathlib, uuid, ipaddress, asyncio
+assert path("a", "b") == pathlib.PurePath("a/b") != path("a")
+assert [number(5)] == [uuid.UUID(int=5)] and address("::1") == ipaddress.ip_address("::1")
+assert keys()[0] == {"a"} and keys()[1] == {("a", 1)} and set(keys()[0]) == {"a"}
+async def all_of(it): return [x async for x in it]
+assert asyncio.run(all_of(C())) == [1, 2]
+""",
+    )
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "import dataclasses\nassert dataclasses.asdict(P(1)) == {'x': 1}",
+        "import inspect\nassert list(inspect.signature(f).parameters) == ['a']",
+        "class Q(P): ...\nassert Q(1).x == 1",
+    ],
+)
+def test_what_can_not_be_done_across_processes_is_not_held_against_the_code(test: str):
+    code = "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int\ndef f(a): ...\n"
+    result = run_tests(code, parse_tests(test))
+
+    assert result.outcome is Outcome.NOT_CHECKED, result

@@ -112,6 +112,15 @@ def test_a_wrong_answer_stays_wrong(name: str, code: str):
             "assert f(1).startswith('abc')",
         ),
         (
+            "class Text:\n    def find(self, text): return 0\ndef f(x): return Text()",
+            "assert f(1).find('abc') == 0",
+        ),
+        (
+            "import unittest\ndef f(x): raise unittest.case._ShouldStop",
+            "from unittest.case import _ShouldStop\nimport unittest\n"
+            "class T(unittest.TestCase):\n    def test_f(self): self.assertEqual(f(1), 2)",
+        ),
+        (
             "class Almost:\n    def __round__(self, n=0): return 0\n"
             "    def __sub__(self, o): return self\n"
             "def f(x): return Almost()",
@@ -150,6 +159,24 @@ def test_an_object_is_never_equal_to_data(code: str, tests: str):
 
 
 NUMBERS = ("abs", "round", "bool", "int", "float")
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "assert all(map(lambda x: f(x) == 2, [1, 2]))",
+        "for value in map(f, [1, 2]): assert value == 2",
+        "assert list(map(f, [1, 2])) == []",
+        "import pytest\ndef test_f():\n    assert [*map(f, [1])] == []",
+    ],
+)
+@pytest.mark.parametrize("kind", ["StopIteration", "type('Mine', (StopIteration,), {})"])
+def test_a_loop_of_the_tests_is_not_ended_by_the_code(kind: str, tests: str):
+    result = run_tests(f"def f(x): raise {kind}", parse_tests(f"{tests}\nassert True"))
+
+    assert (result.outcome, result.kind) == (Outcome.ERROR, "RuntimeError"), result
+
+
 VECTOR = """
 class Vector:
     def __init__(self, x, y): self.x, self.y = x, y

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: ANN001, ANN201, ANN202, F821
+# ruff: noqa: SIM905, ANN001, ANN201, ANN202, F821
 """What the tests may do with objects of the code and data of their own.
 
 It runs in the namespace of `tester`. An object that is equal to everything, or nearer than any
@@ -10,13 +10,15 @@ A difference is what tests of numbers calculate (`abs(f(1) - 2.5) < 1e-6`), so w
 no number, and can not be made one.
 """
 
-_PREDICATES = {"startswith", "endswith", "issubset", "issuperset", "isdisjoint", "count", "index"}
+_PREDICATES = frozenset(
+    "startswith endswith issubset issuperset isdisjoint count index find rindex rfind".split()
+)
 _DISTANCES = {f"__{r}{name}__" for name in ("sub", "truediv", "xor") for r in ("", "r", "i")}
 _DIFFERENCES = {"__sub__", "__rsub__", "__isub__"}
 _AS_NUMBERS = {
-    f"__{name}__"
-    for name in "abs round trunc floor ceil int float complex index bool len".split()  # noqa: SIM905
+    f"__{name}__" for name in "abs round trunc floor ceil int float complex index bool len".split()
 }
+_TEXTUAL = {"pathlib", "uuid", "ipaddress"}  # whose values are what their texts say
 _differences = set()  # numbers of objects that came of a difference with data
 
 
@@ -30,7 +32,9 @@ def _is_stand_in(value):
 
 def check_attribute(target, name):
     """Refuse to ask an object that stands where a text or a set is expected."""
-    if name in _PREDICATES and not _named(target):
+    if name in ("__signature__", "__dataclass_fields__"):
+        unsupported("what `inspect` or `dataclasses` knows of an object of the code")
+    if name in _PREDICATES and type(target) is not RemoteClass and not _named(target):
         raise TypeError(_no_data(target))
 
 
@@ -69,6 +73,8 @@ def check_operand(target, name, arguments):
 def _compared(target, name, value):
     if value is None and name in ("__eq__", "__ne__"):
         return name == "__ne__"
+    if type(value).__module__ in _TEXTUAL and type(target).__module__ in _TEXTUAL:
+        return getattr(type(value)(str(target)), name)(value)
     try:
         plain = ask("plain", target)
     except TypeError:

@@ -131,8 +131,13 @@ def ask(operation, *values):
         return value
     if isinstance(value, BaseException):
         vars(value)["__line__"] = line[0]
-        raise value
+        raise arrived(value, operation, values)
     raise fault("an exception that is none")
+
+
+def arrived(error, operation, values):
+    """What is raised here for what was raised there; a role may raise something else."""
+    return error
 
 
 def before_asking():

@@ -59,6 +59,9 @@ def _plugin(pytest):
             _finished(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
             return True
 
+        def pytest_keyboard_interrupt(self, excinfo):
+            _finish(end="raised", **_facts(excinfo.value))
+
         def pytest_runtest_setup(self, item):
             _report(at=_unit(item))
 

@@ -45,6 +45,7 @@ class RemoteClass(type):
             return type.__getattribute__(cls, name)
         if name == "__copy__":
             return lambda target: ask("copy", target)
+        check_attribute(cls, name)
         return ask("get", cls, name)
 
     def __setattr__(cls, name, value):
@@ -163,7 +164,11 @@ def _forward(name):
 
     if name in _COMPARISONS or name in _ARITHMETIC or name == "__contains__":
         return guarded
-    return forward
+    return _call_there if name == "__call__" else forward
+
+
+def _call_there(self, *args, **kwargs):
+    return ask("call", self, args, kwargs)
 
 
 def _await_here(self):
@@ -227,6 +232,10 @@ def _stand_in(n, kind):
 def _mirror(inner):
     """A local class for one of theirs: same name, same special methods, bases mirrored."""
     n, (name, qualname, module, specials), bases = inner
+    known = class_known(module, qualname)
+    if known is not None:
+        known_classes[n] = known
+        return known
     parents = tuple(dict.fromkeys(unpack(base) for base in bases))
     space = {"__module__": module, "__qualname__": qualname}
     is_error = any(issubclass(parent, BaseException) for parent in parents)
@@ -253,6 +262,10 @@ def _mirror(inner):
     known_classes[n] = made
     class_numbers[id(made)] = n
     return made
+
+
+def class_known(module, qualname):
+    """The class of the standard library that stands for theirs, or None; a role may know some."""
 
 
 def _error_get(self, name):

@@ -122,6 +122,8 @@ def _plain(value):
             return (
                 base.__getnewargs__(value)[0] if base in (int, float, str, bytes) else base(value)
             )
+    if kind in (type({}.keys()), type({}.items())):
+        return set(value)
     raise TypeError(f"{kind.__name__} is no plain data")
 
 

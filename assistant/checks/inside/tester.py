@@ -172,6 +172,31 @@ def fault(error):
     _finish(end="fault", message=_shown(error)[:200])
 
 
+def arrived(error, operation, values):
+    """A StopIteration ends a loop of the tests without a word; only an iterator may raise it."""
+    if not isinstance(error, (StopIteration, StopAsyncIteration)):
+        return error
+    # The step of an asynchronous iterator is awaited.
+    own_way = values[1:2] == ("__next__",) or operation == "await"
+    if own_way or any(one.__name__ in _setup["words"] for one in type(error).__mro__):
+        return error
+    told = RuntimeError(f"the code raised {type(error).__name__}")
+    vars(told).update(vars(error), __message__=str(told))
+    return told
+
+
+def class_known(module, qualname):
+    """An exception of the library that the tests name: what is raised there is caught here."""
+    root = module.partition(".")[0]
+    if root not in sys.stdlib_module_names or root == "unittest":
+        return None
+    if not {root, qualname} <= _setup["words"]:
+        return None
+    found = __import__(module, fromlist=["_"])  # the tests import it, too
+    known = getattr(found, qualname, None)
+    return known if isinstance(known, type) and issubclass(known, Exception) else None
+
+
 def unsupported(what):
     """The tests do what can not be done across two processes: no verdict on the code."""
     _finish(end="unsupported", message=what)

@@ -29,10 +29,15 @@ _ALL_BITS = 0xFFFF_FFFF
 _THREAD = 0x0001_0000
 _NAMESPACES = 0x7E02_0080  # CLONE_NEW{USER,PID,NET,IPC,UTS,CGROUP,NS,TIME}
 _STREAM, _UNIX = 1, 1
-_TYPE_INTO_TERMINAL = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
-# F_SETOWN, F_SETOWN_EX; FIOSETOWN, SIOCSPGRP. The kernel sends the owner of a file the signal that
-# its holder has chosen, SIGKILL included, and Landlock before its sixth version lets it.
-_SET_OWNER, _SET_OWNER_BY_IOCTL = (8, 15), (0x8901, 0x8902)
+# TCGETS, TCGETS2, TIOCGPGRP, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX: what Python asks of
+# any file. Others type into a terminal, set the owner of a socket, or change flags, version and
+# seal of a file that is open for reading alone, which no rule of Landlock is about.
+_IOCTL = (0x5401, 0x802C_542A, 0x540F, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+# F_DUPFD, F_{GET,SET}{FD,FL}, F_{GETLK,SETLK,SETLKW}, F_GETOWN, F_OFD_{GETLK,SETLK,SETLKW},
+# F_DUPFD_CLOEXEC, F_{SET,GET}PIPE_SZ, F_GET_SEALS. Not the owner: the kernel sends it the signal
+# that the holder has chosen, SIGKILL included, and Landlock before its sixth version lets it. Not
+# leases and watches: whoever opens a leased file waits for the holder.
+_FCNTL = (*range(8), 9, 36, 37, 38, 1030, 1031, 1032, 1034)
 _TRUNCATE = 0o1000
 # PR_{GET,SET}_NAME, PR_GET_{PDEATHSIG,DUMPABLE,SECCOMP,NO_NEW_PRIVS,THP_DISABLE},
 # PR_CAPBSET_READ, PR_SET_VMA. Above all not PR_SET_PDEATHSIG, by which the end of the parent
@@ -61,8 +66,8 @@ _EARLY: _Rules = {
     # streams can reach nobody else; a datagram socket could, by an address.
     "socketpair": (_Condition(0, (_UNIX,)), _Condition(1, (_STREAM,), 0xF)),
     "sendto": (_Condition(4, (0,)), _Condition(4, (0,), high=True)),
-    "ioctl": (_Condition(1, _TYPE_INTO_TERMINAL + _SET_OWNER_BY_IOCTL, among=False),),
-    "fcntl": (_Condition(1, _SET_OWNER, among=False),),
+    "ioctl": (_Condition(1, _IOCTL),),
+    "fcntl": (_Condition(1, _FCNTL),),
 }
 _LATE: _Rules = {
     "execve": (_Condition(0, ()),),

@@ -244,8 +244,10 @@ CALLS = (
     Defence("pairs of sockets, and addresses", LANDLOCK, rule("socketpair", "sendto"),
             ("wall: a pair of datagram sockets",)),
     Defence("addresses", BOTH, rule("sendto"), ("wall: an address for a pair of streams",)),
+    Defence("what a file may be asked", BOTH, rule("fcntl"), ("wall: a lease on Python's files",)),
+    Defence("what a device may be asked", BOTH, rule("ioctl"),
+            ("wall: letters for a terminal", "wall: settings of Python's files")),
     Defence("owners of files", BOTH, rule("fcntl", "ioctl"), ("wall: the owner of a file",)),
-    Defence("letters for a terminal", BOTH, rule("ioctl"), ("wall: letters for a terminal",)),
 )  # fmt: skip
 
 LIMITS = (

@@ -177,7 +177,7 @@ def _state(pid: int) -> tuple[Any, ...]:
     # A running process is as good as a sleeping one; a stopped or dead one is not.
     ioprio = ctypes.CDLL(None).syscall(_IOPRIO_GET.get(platform.machine(), 252), 1, pid)
     return (
-        "gone" if stat[0] in "TtZX" else "alive",
+        "gone" if stat[0] in "TtZX" or _pending(pid) else "alive",
         os.getpriority(os.PRIO_PROCESS, pid),
         os.sched_getscheduler(pid),
         tuple(sorted(os.sched_getaffinity(pid))),
@@ -185,6 +185,13 @@ def _state(pid: int) -> tuple[Any, ...]:
         Path(f"/proc/{pid}/oom_score_adj").read_text("ascii").strip(),
         ioprio,
     )
+
+
+def _pending(pid: int) -> bool:
+    """Whether a signal is on its way to it; on a busy machine that takes a while."""
+    lines = Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines()
+    masks = [line.split()[1] for line in lines if line.startswith(("SigPnd:", "ShdPnd:"))]
+    return any(int(mask, 16) for mask in masks)
 
 
 def _tree(folder: Path) -> tuple[Any, ...]:

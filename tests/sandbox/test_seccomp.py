@@ -101,7 +101,15 @@ EARLY = [
     ("ioctl", (0, 0x8902), EPERM),
     ("fcntl", (0, 8, 1), EPERM),  # F_SETOWN
     ("fcntl", (0, 15, 1), EPERM),
+    ("fcntl", (0, 1024, 1), EPERM),  # F_SETLEASE
+    ("fcntl", (0, 1026, 2), EPERM),  # F_NOTIFY
     ("fcntl", (0, 4, 0o4000), ALLOW),
+    ("fcntl", (0, 0, 3), ALLOW),
+    ("fcntl", (0, 1034), ALLOW),
+    ("ioctl", (0, 0x5401), ALLOW),
+    ("ioctl", (0, 0x5451), ALLOW),
+    ("ioctl", (0, 0x40086602), EPERM),  # FS_IOC_SETFLAGS
+    ("ioctl", (0, 0x40806685), EPERM),  # FS_IOC_ENABLE_VERITY
     ("getxattr", (), refused(errno.ENOTSUP)),
     ("execve", (), ALLOW),
     ("openat", (0, 0, 0o1000), ALLOW),

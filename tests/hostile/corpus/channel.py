@@ -97,9 +97,10 @@ PROGRAMS = (
     ),
     _forges(
         "from a thread, all the time",
-        "return x + 1",
+        "sent.wait(); return x + 1",
         *NOT_PASS,
-        before="def g():\n    while True: say(b'2', 'f' * 16)\n"
+        before="sent = threading.Event()\n"
+        "def g():\n    while True:\n        say(b'2', 'f' * 16)\n        sent.set()\n"
         "threading.Thread(target=g, daemon=True).start()",
     ),
     _forges(

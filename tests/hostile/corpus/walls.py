@@ -153,6 +153,33 @@ PROGRAMS = (
         before="import errno, fcntl\n",
     ),
     _presses(
+        "settings of Python's files",
+        "flags, version and seal of a file that is open for reading: set to what they are",
+        "    fd = os.open(os.__file__, os.O_RDONLY)\n"
+        "    for name, get, put in (('flags', 0x80086601, 0x40086602),\n"
+        "                           ('more flags', 0x801c581f, 0x401c5820),\n"
+        "                           ('version', 0x80087601, 0x40087602)):\n"
+        "        kept = bytearray(32)\n"
+        "        try:\n"
+        "            fcntl.ioctl(fd, get, kept)\n"
+        "            fcntl.ioctl(fd, put, kept)\n"
+        "        except OSError as error:\n"
+        "            if error.errno == errno.EPERM: continue\n"
+        "        got.append(name)\n",
+        before="import errno, fcntl, os\n",
+    ),
+    _presses(
+        "a lease on Python's files",
+        "whoever opens a leased file waits for the holder, for up to 45 seconds",
+        "    fd = os.open(os.__file__, os.O_RDONLY)\n"
+        "    for name, number, how in (('read', 1024, 0), ('write', 1024, 1), ('see', 1026, 2)):\n"
+        "        try: fcntl.fcntl(fd, number, how)\n"
+        "        except OSError as error:\n"
+        "            if error.errno == errno.EPERM: continue\n"
+        "        got.append(name)\n",
+        before="import errno, fcntl, os\n",
+    ),
+    _presses(
         "the owner of a file",
         "the kernel signals whoever is set as the owner of a pipe, by each way to set one",
         "    r, w = os.pipe()\n"
@@ -166,7 +193,8 @@ PROGRAMS = (
         "        except OSError as error:\n"
         "            if error.errno == errno.EPERM: continue\n"
         "        got.append(name)\n"
-        "    fcntl.fcntl(r, 10, 9)\n"
+        "    try: fcntl.fcntl(r, 10, 9)\n"
+        "    except OSError: pass\n"
         "    for fd in (r, one.fileno()):\n"
         "        fcntl.fcntl(fd, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)\n"
         "    os.write(w, b'x')\n    two.send(b'x')\n",

@@ -137,13 +137,24 @@ def _there(path: Path) -> set[tuple[str, int]]:
         if whole != len(content):
             with path.open("r+b") as file:
                 file.truncate(whole)
-        rows = [json.loads(line) for line in content[:whole].splitlines()]
-        return {(row["task_id"], row["sample"]) for row in rows}
     except FileNotFoundError:
         return set()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise StateProblem(f"{path} can not be continued: {error.strerror or error}.") from error
+    return {_key(path, number, line) for number, line in enumerate(content[:whole].splitlines(), 1)}
+
+
+def _key(path: Path, number: int, line: bytes) -> tuple[str, int]:
+    try:
+        row = json.loads(line)
+        # All that is read of it later, too.
+        _ = row["end"] + row["extracted"]
+        return row["task_id"], row["sample"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StateProblem(
-            f"{path} can not be continued: {error}.", hint="Name another folder with --out DIR."
+            f"{path}:{number}: not an answer that was written here "
+            f"({type(error).__name__}: {error}).",
+            hint="Remove that line: the task is asked again. Or name another folder with --out.",
         ) from error
 
 

@@ -95,6 +95,8 @@ FAILING = (
     "",
     "\ufeff",
     "def add(a: return",
+    "(" * 900_000,
+    "lambda: " * 100_000 + "1",
     "add = None\n",
     "def add(): return 1\n",
     "def add(a):\n    while True: pass\n",

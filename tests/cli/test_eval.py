@@ -426,7 +426,8 @@ class TestModels:
             # Where it listens belongs to a run: the model behind it may be another one.
             run = tmp_path / "results" / "run.json"
             found = json.loads(run.read_bytes())
-            run.write_text(json.dumps(found | {"endpoint": server.url}))
+            here = {"endpoint": server.url, "model": server.url.split("/")[2]}
+            run.write_text(json.dumps(found | here))
             assert ask(server, "--out", "results")[0] == 0
             assert len(server.requests) == 3
         after = (tmp_path / "results" / "samples.jsonl").read_bytes()
@@ -445,6 +446,17 @@ class TestModels:
             ("HumanEval/0", 1),
             ("HumanEval/1", 0),
         ]
+
+    @pytest.mark.parametrize("line", ["{", "[]", "{}", '{"task_id": "HumanEval/0", "sample": 0}'])
+    def test_a_line_that_was_not_written_here_is_named(self, ask, tmp_path, line: str):
+        with ScriptedEndpoint([fenced("def add(a): return a\n")]) as server:
+            assert ask(server, "--out", "results", "--limit", 1)[0] == 0
+            with (tmp_path / "results" / "samples.jsonl").open("a") as file:
+                file.write(line + "\n")
+            code, _, err = ask(server, "--out", "results", "--limit", 2)
+
+        assert code == 1
+        assert "samples.jsonl:2: not an answer that was written here" in err
 
     def test_another_setting_in_the_same_folder_is_refused(self, ask):
         with ScriptedEndpoint([fenced("def add(a): return a\n")]) as server:

@@ -32,6 +32,21 @@ def cpu_s(process: Process) -> float:
         return 0.0
 
 
+def waited_s(process: Process) -> float:
+    """How long a thread of it was ready to run and got no processor, in seconds; 0 if unknown.
+
+    The second figure of `schedstat` (Documentation/scheduler/sched-stats of the kernel).
+    """
+    tasks, most = f"/proc/{process.pid}/task", 0
+    try:
+        for task in os.listdir(tasks):  # noqa: PTH208 (as text)
+            with open(f"{tasks}/{task}/schedstat", encoding="ascii") as file:  # noqa: PTH123
+                most = max(most, int(file.read().split()[1]))
+    except (OSError, ValueError, IndexError):
+        pass  # it has gone, or the kernel does not count
+    return most / 1e9
+
+
 def check(process: Process, limits: Limits) -> None:
     """Look at what nothing else bounds.
 

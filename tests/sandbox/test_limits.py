@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -246,3 +250,47 @@ def test_the_start_is_no_part_of_the_time(box, monkeypatch: pytest.MonkeyPatch):
     with box("send(b'here')\nreceive()", Limits(wall_s=0.3)) as opened:
         time.sleep(0.5)  # the one thing that a condition can not express: time that passes
         assert opened.receive() == b"here"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="nothing to crowd a core with")
+class TestOnACrowdedCore:
+    """Five others want the same core: the program gets a sixth of it."""
+
+    @pytest.fixture
+    def crowded(self, box):
+        core = {min(os.sched_getaffinity(0))}
+
+        @contextlib.contextmanager
+        def open_crowded(lines: str, limits: Limits):
+            burners = [
+                subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(5)
+            ]
+            try:
+                for one in burners:
+                    os.sched_setaffinity(one.pid, core)
+                with box(f"send(b'here')\nreceive()\n{lines}", limits) as opened:
+                    opened.receive()
+                    os.sched_setaffinity(opened._process.pid, core)
+                    opened.send(b"go")
+                    yield opened
+            finally:
+                for one in burners:
+                    one.kill()
+                    one.wait()
+
+        return open_crowded
+
+    def test_time_that_others_took_is_not_the_programs(self, crowded):
+        lines = "import time\nwhile time.process_time() < 0.4: pass\nsend(b'done')\nreceive()"
+
+        with crowded(lines, Limits(cpu_s=5, wall_s=0.7)) as opened:
+            assert opened.receive() == b"done"
+
+    def test_sleep_is(self, crowded):
+        with crowded("import time\ntime.sleep(60)", Limits(wall_s=0.5)) as opened:
+            began = time.monotonic()
+            with pytest.raises(Ended) as ended:
+                opened.receive()
+
+        assert ended.value.ending is Ending.WALL
+        assert time.monotonic() - began < 6 * 0.5 + 1

@@ -434,6 +434,21 @@ class TestModels:
         assert after.startswith(before)
         assert after.count(b"\n") == 5
 
+    def test_a_model_file_is_asked_by_the_user_s_own_engine(self, shared, data, tmp_path):
+        """The daemon is killed between two runs; the second goes on by a new one."""
+        home = str(shared.home / "good")
+        command = ["eval", "humaneval", "--model", shared.model("good"), "--data", str(data)]
+        first = shared.run(*command, "--limit", "2", "--out", "results", ASSISTANT_HOME=home)
+        pid = json.loads(shared.run("status", "--json", ASSISTANT_HOME=home).stdout)["pid"]
+        os.kill(pid, signal.SIGKILL)
+        second = shared.run(*command, "--limit", "3", "--out", "results", ASSISTANT_HOME=home)
+
+        assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+        rows = rows_of(tmp_path / "results", "samples.jsonl")
+        assert [row["task_id"] for row in rows] == [f"HumanEval/{n}" for n in range(3)]
+        assert {row["solution"] for row in rows} == {"def add(a, b):\n    return a + b\n"}
+        assert json.loads((tmp_path / "results" / "run.json").read_bytes())["model"] == "good"
+
     def test_samples_of_a_task_differ_by_their_seed(self, ask, tmp_path):
         with ScriptedEndpoint([fenced("def add(a): return a\n")]) as server:
             ask(server, "--samples-per-task", 2, "--temperature", "0.8", "--out", "results")

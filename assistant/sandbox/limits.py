@@ -13,7 +13,7 @@ class Limits:
     """Processor time of the whole process, in seconds."""
     wall_s: float = 10.0
     """The backstop for what uses no processor time, from start to end, in seconds. While others
-    keep the processor from it, the clock stands still (on Linux, and five times as long at most)."""
+    keep the processor from it the clock stands still (on Linux; five times as long at most)."""
     memory_mb: int = 512
     """Address space beyond what the bare interpreter takes."""
     file_mb: int = 8

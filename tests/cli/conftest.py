@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from assistant.cli.main import main
+from tests.support.benchmark_runs import made_up
 from tests.support.tiny_gguf import Tiny, chain_of, write
 
 REASONING = (
@@ -30,6 +32,9 @@ ANSWERS = {
     "undefined": (*REASONING, *OPENING, "    return a + missing\n", "```"),
     "prose": (*REASONING,),
 }
+
+
+BENCHMARK_TASKS = 40
 
 
 @dataclass(frozen=True)
@@ -119,3 +124,28 @@ def assistant(models: Path, tmp_path: Path) -> Iterator[Assistant]:
 def _stop(assistant: Assistant) -> None:
     done = assistant.run("stop")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def benchmark_data(tmp_path: Path) -> Path:
+    """A data file of HumanEval's form."""
+    return made_up(tmp_path / "tasks.jsonl", BENCHMARK_TASKS)
+
+
+@pytest.fixture
+def evaluate(
+    benchmark_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs `eval` in this process, in a folder of its own: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ASSISTANT_DATA", raising=False)
+
+    def call(*arguments: object, benchmark: str = "humaneval") -> tuple[int, str, str]:
+        words = ["eval", benchmark, "--data", str(benchmark_data), *map(str, arguments)]
+        code = main(words)
+        return code, *capsys.readouterr()
+
+    return call

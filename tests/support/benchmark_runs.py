@@ -54,6 +54,11 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     return path
 
 
+def rows_of(folder: Path, name: str = "verdicts.jsonl") -> list[dict[str, Any]]:
+    """The lines of a file of results."""
+    return [json.loads(line) for line in (folder / name).read_text().splitlines()]
+
+
 def judge(
     benchmark: Benchmark,
     rows: Iterable[Mapping[str, Any]],

@@ -64,7 +64,7 @@ def judge_doctests(
             closed here.
 
     Returns:
-        The verdict; `parsed`, by the layer `none`, when there is no example to run.
+        The verdict; `parsed` when no example shows a result, by the layer `none` when none is run.
     """
     began = time.monotonic()
     source = source.removeprefix("\ufeff")
@@ -72,7 +72,7 @@ def judge_doctests(
         return CheckResult(Outcome.ERROR, NOTHING_RAN, str(problem), "SyntaxError")
     if not has_examples(source):
         return _nothing(function)
-    used, ran, at = NOTHING_RAN, 0, ""
+    used, ran, held, at = NOTHING_RAN, 0, 0, ""
 
     def result(outcome: Outcome, detail: str, kind: str = "") -> CheckResult:
         return CheckResult(outcome, used, detail, kind, time.monotonic() - began)
@@ -95,11 +95,13 @@ def judge_doctests(
                     if (failure := _failure(example, got, raised)) is not None:
                         outcome, detail, kind = failure
                         return result(outcome, f"line {one.line(example)}: {detail}", kind)
-                    ran, at = ran + 1, ""
+                    ran, held, at = ran + 1, held + bool(example.want), ""
     except Stopped as stopped:
         # The example that it happened in, where the code is the reason.
         where = at if stopped.outcome.failed else ""
         return result(stopped.outcome, f"{where}{stopped.detail}", stopped.kind)
+    if not held:
+        return result(Outcome.PARSED, "its examples run, and none of them shows a result")
     return result(Outcome.PASS, f"{ran} example{'s' * (ran != 1)} gave what the docstring shows")
 
 

@@ -240,7 +240,8 @@ def _with_doctests(
         from assistant.checks.doctests import judge_doctests
 
         result = judge_doctests(source.text, function, started=program)
-        return _nothing_to_run(function) if result.outcome is Outcome.PARSED else result
+        nothing_ran = result.outcome is Outcome.PARSED and result.layer == NOTHING_RAN
+        return _nothing_to_run(function) if nothing_ran else result
 
 
 def _importing_from(project: Project) -> str:

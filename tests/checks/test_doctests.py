@@ -47,8 +47,9 @@ class Stack:
     def push(self, item):
         """Push it.
 
-        >>> Stack().push(
-        ...     1)
+        >>> print(Stack().push(
+        ...     1))
+        None
         """
         self.items.append(item)
 '''
@@ -112,6 +113,8 @@ def test_whether_there_may_be_examples_is_known_at_once() -> None:
         (">>> f()\n1", "return True", Outcome.PASS, "", ""),
         (">>> f()", "return x", Outcome.WRONG, "", "expected nothing"),
         (">>> f()\n1", "pass", Outcome.WRONG, "", "gave nothing"),
+        (">>> x = f()\n>>> import os", "return x", Outcome.PARSED, "", "none of them shows"),
+        (">>> f()  # doctest: +SKIP\n1\n>>> x = f()", "pass", Outcome.PARSED, "", "none of them"),
         (">>> f()\n1", "return x / 0", Outcome.ERROR, "ZeroDivisionError", "line 4: f() raised"),
         (">>> g()\n1", "pass", Outcome.ERROR, "NameError", ""),
         (">>> f(\n1", "pass", Outcome.ERROR, "SyntaxError", ""),

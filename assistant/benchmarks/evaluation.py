@@ -8,7 +8,9 @@ is no verdict.
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,7 @@ from assistant.benchmarks.problems import Problem
 from assistant.benchmarks.records import Record
 from assistant.benchmarks.samples import Sample, SamplesFile
 from assistant.benchmarks.worker import Failure, Job, MakeTruth
+from assistant.errors import AssistantError
 
 JUDGE_VERSION = 2
 """Of the rules that a verdict depends on; verdicts of different versions are not mixed."""
@@ -109,6 +112,7 @@ def evaluate(asked: Evaluation, teller: Teller) -> dict[str, Any]:
     known = {(one.task, one.number): one for one in asked.file.samples if one.task in wanted}
     found = records.read_verdicts(asked.folder)
     state = _State({key: record for key, record in found.items() if key in known})
+    structure = _Structure(asked, wanted, known)
     missing = [one for key, one in known.items() if key not in state.records]
     if missing:
         if state.records:
@@ -118,6 +122,7 @@ def evaluate(asked: Evaluation, teller: Teller) -> dict[str, Any]:
             for one in missing:
                 state.not_judged[one.task, one.number] = NotJudged(one.task, one.number, reason)
         else:
+            structure.start()
             _judge_missing(asked, wanted, missing, state, len(known), teller)
     order = {task: number for number, task in enumerate(wanted)}
     sorted_records = sorted(state.records.values(), key=lambda r: (order[r.task_id], r.sample))
@@ -131,7 +136,7 @@ def evaluate(asked: Evaluation, teller: Teller) -> dict[str, Any]:
         sorted_records,
         [one for one in asked.file.rejected if not one.task or one.task in wanted],
         sorted(state.not_judged.values(), key=lambda one: (order[one.task], one.sample)),
-        _structure(asked, wanted, sorted_records),
+        structure.of(sorted_records),
     )
     records.write_summary(asked.folder, result)
     return result
@@ -265,17 +270,55 @@ def _works(asked: Evaluation, wanted: dict[str, Problem], todo: Iterable[Sample]
             )
 
 
-def _structure(
-    asked: Evaluation, wanted: dict[str, Problem], judged: Sequence[Record]
-) -> dict[str, Any]:
-    """The two structural scores of the first judged sample of each task."""
-    from assistant.errors import AssistantError
+class _Structure:
+    """The two structural scores of the first judged sample of each task.
 
+    They are computed while the judging processes judge: mostly every sample comes to a verdict,
+    and when one of these does not, they are computed again.
+    """
+
+    def __init__(
+        self,
+        asked: Evaluation,
+        wanted: dict[str, Problem],
+        known: Iterable[tuple[str, int]],
+    ) -> None:
+        self._asked, self._wanted = asked, wanted
+        self._first = _first(known)
+        self._scores: dict[str, Any] = {}
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Compute them beside whatever else is done; a failure is found out later, again."""
+
+        def run() -> None:
+            with contextlib.suppress(Exception):
+                self._scores = _scores(self._asked, self._wanted, self._first)
+
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+
+    def of(self, judged: Iterable[Record]) -> dict[str, Any]:
+        """The scores, or why there are none."""
+        first = _first(record.key for record in judged)
+        if not first:
+            return {"why": "nothing was judged"}
+        if self._thread is not None:
+            self._thread.join()
+        if first == self._first and self._scores:
+            return self._scores
+        return _scores(self._asked, self._wanted, first)
+
+
+def _first(keys: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """The lowest sample of each task."""
     first: dict[str, int] = {}
-    for record in judged:
-        first.setdefault(record.task_id, record.sample)
-    if not first:
-        return {"why": "nothing was judged"}
+    for task, number in keys:
+        first[task] = min(number, first.get(task, number))
+    return first
+
+
+def _scores(asked: Evaluation, wanted: dict[str, Problem], first: dict[str, int]) -> dict[str, Any]:
     try:
         from assistant.benchmarks.codebleu import Pair, score, to_json
 

@@ -27,6 +27,20 @@ class Died:
     reason: str
 
 
+_spare: list[subprocess.Popen[bytes]] = []
+"""Processes that were started ahead."""
+
+
+def start_ahead(count: int) -> None:
+    """Start processes for the first pool, so that they import while the caller reads its data.
+
+    Those that are not needed end with this process, whose end they read.
+    """
+    with contextlib.suppress(OSError):  # whoever needs one is told why there is none
+        while len(_spare) < count:
+            _spare.append(_start())
+
+
 @dataclass(slots=True)
 class _Worker:
     process: subprocess.Popen[bytes]
@@ -65,7 +79,7 @@ class Pool:
         with selectors.DefaultSelector() as selector:
             for number in range(size or self._size):
                 if number == len(self._workers):
-                    self._workers.append(_Worker(_start()))
+                    self._workers.append(_Worker(_spare.pop() if _spare else _start()))
                 if not self._give(number, waiting, selector):
                     break
             while selector.get_map():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import json
 import warnings
 from collections.abc import Iterator
@@ -64,6 +65,17 @@ def read(benchmark: Benchmark, data: DataFile) -> list[Problem]:
         DataProblem: a row is malformed, occurs twice, or there are none; the message names the
             file and the line.
     """
+    # Hundreds of thousands of lists and none in a circle: the collector would look at each.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _read(benchmark, data)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _read(benchmark: Benchmark, data: DataFile) -> list[Problem]:
     make = _MAKERS[benchmark.name]
     problems: dict[str, Problem] = {}
     for line, row in _rows(data):

@@ -82,10 +82,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Evaluate; the exit code."""
     from assistant.benchmarks import catalogue, data, evaluation, lock, problems, records, summary
+    from assistant.benchmarks.pool import start_ahead
     from assistant.cli.progress import Progress
 
     _check_usage(args)
     benchmark = catalogue.find(args.benchmark)
+    if args.samples is not None:
+        cores = evaluation.default_workers()
+        start_ahead(min(args.workers or cores, cores))
     file = data.load(benchmark.dataset, args.data, say=terminal.say)
     if not file.published:
         terminal.say(f"Note: {file.origin} is not the published {benchmark.dataset.name}.")

@@ -13,8 +13,15 @@ from marshal import loads
 
 exec(loads(receive()), globals())
 
-import types  # noqa: E402
 
+async def _never():
+    pass
+
+
+# As `types` has them, without its import.
+_Module, _never = type(sys), _never()
+_Coroutine = type(_never)
+_never.close()
 _ANSWER = "<answer>"
 _FUTURES = 0x1000000  # the flag of `from __future__ import annotations`
 _RESERVE = [bytes(4 << 20)]  # address space that no page is behind: nothing writes the zeros
@@ -34,7 +41,7 @@ class _Worker:
     """The state of one answer."""
 
     def __init__(self, name):
-        self.module = types.ModuleType(name)
+        self.module = _Module(name)
         self.module.__builtins__ = builtins
         self.names = self.module.__dict__
         self.flags = 0
@@ -58,13 +65,13 @@ class _Worker:
         if len(packed) == 3:  # what marshal can not carry comes as tagged trees
             packed = decode(packed[1]), decode(packed[2])
         result = found(*packed[0], **packed[1])
-        if type(result) is types.CoroutineType:
+        if type(result) is _Coroutine:
             result = _awaited(result)
         return result
 
     def main(self, source):
         """Run it as the program itself; what follows it is the interpreter's own end."""
-        module = _modules["__main__"] = types.ModuleType("__main__")
+        module = _modules["__main__"] = _Module("__main__")
         module.__builtins__ = builtins
         try:
             exec(_compiled(source, _ANSWER, "exec", 0), module.__dict__)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import resource
-import struct
 import sys
 
 # The type checker's own idiom: `typing` itself would cost every run its import.
@@ -106,6 +105,12 @@ class _Kernel:
         return result
 
 
+def _number(value: int, size: int) -> bytes:
+    """A number of a C structure with what pads it; the processors of the table are all of one
+    endianness. `struct` would cost its import."""
+    return value.to_bytes(size, "little")
+
+
 def _require(done: bool, what: str) -> None:
     if not done:
         raise OSError("the kernel refused " + what)
@@ -124,7 +129,7 @@ def _drop_capabilities(kernel: _Kernel) -> None:
     for capability in range(_LAST_CAPABILITY + 1):
         # Fails for numbers that the kernel does not have, and for a user who has none to drop.
         kernel.prctl(_PR_CAPBSET_DROP, capability)
-    header, nothing = struct.pack("=Ii", _CAPABILITY_VERSION, 0), bytes(24)
+    header, nothing = _number(_CAPABILITY_VERSION, 4) + bytes(4), bytes(24)
     number = _CAPSET[os.uname().machine]
     _require(kernel.syscall(number, header, nothing) == 0, "to drop capabilities")
 
@@ -135,11 +140,11 @@ def _confine_files(rules: dict[str, Any], kernel: _Kernel) -> int:
     _require(version >= 1, "Landlock, or does not have it")
     version = min(version, int(rules["newest"]))
     bits = max(count for since, count in _RIGHTS.items() if since <= version)
-    attributes = struct.pack("=Q", (1 << bits) - 1)
+    attributes = _number((1 << bits) - 1, 8)
     if version >= 4:
-        attributes += struct.pack("=Q", 0b11)  # TCP: bind, connect
+        attributes += _number(0b11, 8)  # TCP: bind, connect
     if version >= 6:
-        attributes += struct.pack("=Q", 0b11)  # abstract sockets, signals
+        attributes += _number(0b11, 8)  # abstract sockets, signals
     ruleset = kernel.syscall(_CREATE_RULESET, attributes, len(attributes), 0)
     _require(ruleset >= 0, "a set of Landlock rules")
     for path in rules["folders"]:
@@ -160,17 +165,17 @@ def _allow(path: str, rights: int, ruleset: int, kernel: _Kernel) -> None:
         opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except (FileNotFoundError, PermissionError):
         return  # what can not be reached needs no rule
-    rule = struct.pack("=Qi", rights, opened)
+    rule = _number(rights, 8) + _number(opened, 4)
     done = kernel.syscall(_ADD_RULE, ruleset, 1, rule, 0) == 0
     os.close(opened)
     _require(done, "a Landlock rule for " + path)
 
 
 def _filter(program: bytes, own_pid: bytes, kernel: _Kernel) -> None:
-    program = program.replace(own_pid, struct.pack("=I", os.getpid()))
+    program = program.replace(own_pid, _number(os.getpid(), 4))
     # The address of what a bytes object holds: after its header, before its closing zero.
     address = id(program) + bytes.__basicsize__ - 1
-    both = struct.pack("=HxxxxxxQ", len(program) // 8, address)
+    both = _number(len(program) // 8, 8) + _number(address, 8)
     _require(kernel.prctl(_PR_SET_SECCOMP, 2, both) == 0, "the filter of system calls")
 
 

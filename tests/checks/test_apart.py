@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -117,7 +118,8 @@ def verdict(code: str, tests: str = "assert True", **settings) -> CheckResult:
     ],
 )
 def test_the_verdict_on(code: str, tests: str, outcome: Outcome, detail: str):
-    found = verdict(code, tests)
+    ends = outcome is Outcome.TIMEOUT  # and should do so soon
+    found = verdict(code, tests, limits=replace(QUICK, cpu_s=0.4) if ends else QUICK)
 
     assert found.outcome is outcome, found
     assert detail in found.detail

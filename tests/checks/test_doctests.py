@@ -190,7 +190,7 @@ def test_whether_there_may_be_examples_is_known_at_once() -> None:
 def test_the_verdict_on_an_example(
     examples: str, body: str, outcome: Outcome, kind: str, detail: str
 ) -> None:
-    result = judge_doctests(_one(examples, body), limits=QUICK, call_cpu_s=1)
+    result = judge_doctests(_one(examples, body), limits=QUICK, call_cpu_s=0.4)
     assert (result.outcome, result.kind) == (outcome, kind), result
     assert detail in result.detail
 

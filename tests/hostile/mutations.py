@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from assistant.sandbox import Layer, layers
 from tests.hostile import watching
 from tests.hostile.defences import CONTROLS, DEFENCES, Defence
+from tests.hostile.pool import not_interrupted
 from tests.hostile.watching import Seen
 
 _PROGRAM_S = 25.0
@@ -88,7 +89,8 @@ def _short(seen: Seen) -> str:
 
 def pool(workers: int) -> ProcessPoolExecutor:
     """Processes for `tried`."""
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, context, not_interrupted)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ def judges(workers: int = 2) -> Iterator[ProcessPoolExecutor]:
     """Processes for `judged`; they are started with a secret in their environment."""
     before = dict(os.environ)
     os.environ.update({SECRET_VARIABLE: new_secret(), **_ENVIRONMENT})
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), not_interrupted)
     try:
         for _ in range(workers):
             pool.submit(int)  # each starts one, while none has got round to it
@@ -43,6 +44,12 @@ def judges(workers: int = 2) -> Iterator[ProcessPoolExecutor]:
         os.environ.update(before)
     with pool:
         yield pool
+
+
+def not_interrupted() -> None:
+    """Ctrl-C is for the process that was started by hand: this one ends what it is at."""
+    # A handler, and not SIG_IGN, which everything that is started from here would inherit.
+    signal.signal(signal.SIGINT, lambda *_: None)
 
 
 @functools.cache

@@ -2,7 +2,8 @@
 
 Reading is allowed where Python lies, writing nowhere but into /dev/null, and the filter of system
 calls does the rest: no process, no socket, nothing that Landlock does not cover (modes, times,
-attributes, signals). It needs Linux 5.13, and neither namespaces nor a program.
+attributes, flags and leases of files, signals). It needs Linux 5.13, and neither namespaces nor a
+program.
 
 The oldest version of Landlock that is accepted is the first. What later ones added is used where
 it is there: truncation (3) is refused by the filter before, network (4), devices (5), signals and

@@ -9,10 +9,10 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 EXAMPLE := Write a function `count_vowels(text)` that counts the vowels in a text
 
-.PHONY: help setup run test check format unit test-soak test-editors bench bench-eval bench-tui bench-verify docs starter freeze clean
+.PHONY: help setup run test check format unit test-soak test-editors test-hostile bench bench-canonical bench-eval bench-published bench-tui bench-verify docs starter freeze clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 # The engine alone is enough to run; torch and the tools come with `setup`.
 $(VENV)/.run: pyproject.toml constraints.txt
@@ -52,6 +52,9 @@ test-soak: $(VENV)/.setup ## fuzzing and kill tests with larger counts (long)
 test-editors: $(VENV)/.setup ## drive a real Neovim (0.11 or newer) against the language server
 	$(BIN)/python -m pytest tests/editors -rs $(ARGS)
 
+test-hostile: $(VENV)/.setup ## every hostile program in every sandbox layer, ten times, with a core kept busy
+	$(BIN)/python -m tests.hostile --runs 10 --busy $(ARGS)
+
 bench: $(VENV)/.setup ## measure start-up, time to first token and tokens a second
 	$(BIN)/python -m tests.bench $(ARGS)
 
@@ -63,6 +66,12 @@ bench-eval: $(VENV)/.setup ## judge the same samples as evalplus 0.3.1 (installs
 
 bench-verify: $(VENV)/.setup ## measure how long the verdict on a small function takes, beyond a bare Python
 	$(BIN)/python -m tests.bench.verify $(ARGS)
+
+bench-published: $(VENV)/.setup ## hold our verdicts to the published ones, task by task
+	$(BIN)/python -m tests.bench.published $(ARGS)
+
+bench-canonical: $(VENV)/.setup ## judge every published solution: all have to pass
+	$(BIN)/python -m tests.bench.canonical $(ARGS)
 
 docs: $(VENV)/.run ## write the generated parts of README.md again
 	$(BIN)/python docs/readme_parts.py

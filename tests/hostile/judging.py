@@ -23,7 +23,7 @@ from assistant.checks.testfile import parse_tests
 from assistant.events import Outcome
 from assistant.sandbox import Layer, Limits
 from tests.hostile.program import Hostile, Token, Witness, matches
-from tests.hostile.traces import SYSTEM_V, changed, remove_system_v, traces
+from tests.hostile.traces import changed, remove_system_v, traces
 from tests.hostile.world import SECRET_VARIABLE, World, descendants, end, new_secret
 
 LIMITS = Limits(cpu_s=2.0, wall_s=4.0)
@@ -62,7 +62,7 @@ class Judge:
 
     def judge(self, program: Hostile, layer: Layer) -> Finding:
         """Judge `program` in `layer` and look at what it left."""
-        before = traces(self.folder)
+        before = traces(self.folder, self.world.key)
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         calls = tuple(
             Call(copy.deepcopy(self._real(case.args)), self._real(case.expected))
@@ -111,8 +111,8 @@ class Judge:
         if left:
             problems.append(f"survivors: {', '.join(left.values())}")
             end(left)
-        problems += changed(before, traces(self.folder))
-        remove_system_v(before[SYSTEM_V])
+        problems += changed(before, traces(self.folder, self.world.key))
+        remove_system_v(self.world.key)
         return problems
 
     def _told(self, program: Hostile, result: CheckResult) -> list[str]:

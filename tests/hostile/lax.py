@@ -50,7 +50,7 @@ def blind() -> None:
 
 def patient() -> None:
     """Nobody looks at the clock."""
-    line(process.Sandbox._look, "if now >= deadline:", "if False:", process.Sandbox)
+    line(process.Sandbox._look, "if now >= deadline and", "if False and", process.Sandbox)
 
 
 def any_threads() -> None:
@@ -101,7 +101,7 @@ def same_ids() -> None:
 def any_id() -> None:
     """An answer may carry any id."""
     old, new = "not answer.startswith(head)", "False"
-    line(Program._exchange, old, new, Program)
+    line(Program.answer, old, new, Program)
 
 
 def subclasses() -> None:

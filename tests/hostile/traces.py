@@ -8,7 +8,6 @@ the nonce of the world (`World.changes`).
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 
@@ -18,13 +17,13 @@ SYSTEM_V = "System V memory, queues and semaphores"
 _SYSTEM_V = Path("/proc/sysvipc")
 
 
-def traces(folder: Path) -> dict[str, list[str]]:
-    """What there is now; `folder` holds the temporary files of the judge."""
+def traces(folder: Path, key: int) -> dict[str, list[str]]:
+    """What there is now: `folder` holds the judge's temporary files, `key` is its programs'."""
     return {
         "open descriptors": _descriptors(),
         "threads": sorted(thread.name for thread in threading.enumerate()),
         "temporary files": sorted(map(str, folder.rglob("*"))),
-        SYSTEM_V: _system_v(),
+        SYSTEM_V: _system_v(key),
         "files in the working folder": _names(Path(working_folder())),
     }
 
@@ -50,21 +49,20 @@ def _descriptors() -> list[str]:
     return sorted(found)
 
 
-def _system_v() -> list[str]:
-    """Kind, key and number of each that belongs to this user."""
+def _system_v(key: int) -> list[str]:
+    """Kind, key and number of each that was made under `key`; others make some as well."""
     found = []
     for kind in ("shm", "msg", "sem"):
         file = _SYSTEM_V / kind
         if not file.exists():
             continue
-        names, *rows = (line.split() for line in file.read_text("ascii").splitlines())
-        column = names.index("uid")
-        found += [f"{kind} {row[0]} {row[1]}" for row in rows if row[column] == str(os.getuid())]
+        rows = [line.split() for line in file.read_text("ascii").splitlines()]
+        found += [f"{kind} {row[0]} {row[1]}" for row in rows if row[0] == str(key)]
     return sorted(found)
 
 
-def remove_system_v(before: list[str]) -> None:
-    """Take away what was not there before: nobody else would."""
+def remove_system_v(key: int) -> None:
+    """Take away what is left: nobody else would."""
     import ctypes
 
     library = ctypes.CDLL(None)
@@ -73,7 +71,7 @@ def remove_system_v(before: list[str]) -> None:
         "msg": lambda number: library.msgctl(number, 0, None),
         "sem": lambda number: library.semctl(number, 0, 0),
     }
-    for line in set(_system_v()) - set(before):
+    for line in _system_v(key):
         kind, _, number = line.split()
         removals[kind](int(number))
 

@@ -55,6 +55,7 @@ class World:
         self._inheritable = os.open(self.secret_file, os.O_RDONLY)
         os.set_inheritable(self._inheritable, True)
         self.nonce = secrets.token_hex(8)
+        self.key = int(self.nonce[:7], 16) + 1
         self._listen()
         self.target = self.folder / "target"
         self._furnish()
@@ -115,6 +116,7 @@ class World:
             "VICTIM": self.victim.pid,
             "JUDGE": os.getpid(),
             "NONCE": self.nonce,
+            "KEY": self.key,
             "HOST": {name: str(Path(f"/proc/self/ns/{name}").readlink()) for name in _SPACES},
         }
 

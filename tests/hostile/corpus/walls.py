@@ -226,8 +226,8 @@ PROGRAMS = (
     _presses(
         "memory that stays",
         "System V memory with no owner that lives: it stays until the machine is restarted",
-        "    for name, number, rest in (('memory', 29 if X else 194, (0, 4096, 0o1600)),\n"
-        "                               ('queue', 68 if X else 186, (0, 0o1600))):\n"
+        "    for name, number, rest in (('memory', 29 if X else 194, (KEY, 4096, 0o1600)),\n"
+        "                               ('queue', 68 if X else 186, (KEY, 0o1600))):\n"
         "        if libc.syscall(ctypes.c_long(number), *map(ctypes.c_long, rest)) >= 0:\n"
         "            got.append(name)\n",
     ),

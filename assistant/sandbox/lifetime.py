@@ -17,13 +17,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from assistant.sandbox.layers import SandboxUnavailable
 
 _END_S = 10.0
 """How long the end of killed processes may take; it is a matter of milliseconds."""
 _INFO_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """The first process of a namespace, which takes the others with it."""
+
+    pid: int
+    """As seen from here."""
+    held: int | None
+    """A descriptor that means it and no other; None where the kernel has none."""
 
 
 class Process:
@@ -62,18 +74,31 @@ class Process:
         return 128 - status if status is not None and status > 128 else status
 
     @functools.cached_property
-    def _first(self) -> int | None:
-        """The first process of the sandbox's own namespace, as seen from here."""
+    def _first(self) -> _First | None:
+        """The first process of the sandbox's own namespace."""
         if self._info is None:
             return None
         try:
-            # It may be on its way: who closes at once has to wait for what there is to kill.
-            _poll(self._info, _END_S)
-            first = int(json.loads(os.read(self._info, _INFO_BYTES))["child-pid"])
-            # While bwrap is our child and that its child, the number is no other process's.
-            return first if _parent(first) == self._started.pid else None
-        except (OSError, ValueError, KeyError):
+            said = _told(self._info)
+            first = int(said["child-pid"])
+        except (OSError, ValueError, KeyError, TypeError):
             return None
+        with contextlib.ExitStack() as stack:
+            held = _open_process(first, stack)
+            # While bwrap is our child and that its child, the number is no other process's; when
+            # bwrap has gone, the namespace tells.
+            if _parent(first) != self._started.pid and not _is_in(first, said.get("pid-namespace")):
+                return None
+            self._ends.push(stack.pop_all())
+        return _First(first, held)
+
+    def hold(self) -> None:
+        """Get hold of the first process while it can be told from any other.
+
+        Where the program ends by itself, bwrap ends before that process does, and who waits for
+        bwrap alone leaves it behind for a moment.
+        """
+        _ = self._first
 
     @functools.cached_property
     def pid(self) -> int | None:
@@ -82,12 +107,13 @@ class Process:
             return self._started.pid
         if self._first is None:
             return None
+        first = self._first.pid
         with contextlib.suppress(OSError, ValueError, IndexError):
-            children = Path(f"/proc/{self._first}/task/{self._first}/children").read_text()
+            children = Path(f"/proc/{first}/task/{first}/children").read_text()
             return int(children.split()[0])
         # A kernel without that list.
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and _parent(int(entry.name)) == self._first:
+            if entry.name.isdigit() and _parent(int(entry.name)) == first:
                 return int(entry.name)
         return None
 
@@ -108,22 +134,21 @@ class Process:
             )
 
     def _kill(self) -> bool:
-        with contextlib.ExitStack() as stack:
-            first = _open_process(self._first, stack)
-            # The first of a namespace takes all others with it, before it is gone itself.
-            if first is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(first, signal.SIGKILL)
-            # By number only while it is our unreaped child: no other process can have it.
-            if self._started.returncode is None:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self._started.pid, signal.SIGKILL)
-            try:
-                self._await(_END_S)
-            except subprocess.TimeoutExpired:
-                return False
-            if first is not None:
-                return bool(_poll(first, _END_S))
+        first = self._first.held if self._first else None
+        # The first of a namespace takes all others with it, before it is gone itself.
+        if first is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(first, signal.SIGKILL)
+        # By number only while it is our unreaped child: no other process can have it.
+        if self._started.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._started.pid, signal.SIGKILL)
+        try:
+            self._await(_END_S)
+        except subprocess.TimeoutExpired:
+            return False
+        if first is not None:
+            return bool(_poll(first, _END_S))
         return self._info is None or self._silent()
 
     def _silent(self) -> bool:
@@ -274,6 +299,33 @@ def _parent(pid: int) -> int | None:
         return int(fields.split()[1])
     except (OSError, ValueError, IndexError):
         return None
+
+
+def _told(info: int) -> dict[str, Any]:
+    """What bwrap says of the sandbox that it makes; it is written piece by piece.
+
+    It may be on its way: who closes at once has to wait for what there is to kill.
+
+    Raises:
+        ValueError: it never came, or is no JSON.
+    """
+    until, said = time.monotonic() + _END_S, b""
+    while b"}" not in said and (left := until - time.monotonic()) > 0:
+        _poll(info, left)
+        with contextlib.suppress(BlockingIOError):
+            if not (more := os.read(info, _INFO_BYTES)):
+                break
+            said += more
+    found: dict[str, Any] = json.loads(said)
+    return found
+
+
+def _is_in(pid: int, namespace: object) -> bool:
+    """Whether a process is in that namespace of process ids."""
+    try:
+        return Path(f"/proc/{pid}/ns/pid").stat().st_ino == namespace
+    except OSError:
+        return False
 
 
 def _open_process(pid: int | None, stack: contextlib.ExitStack) -> int | None:

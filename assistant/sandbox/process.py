@@ -203,6 +203,7 @@ class Sandbox:
     def _take_word(self, word: bytes) -> None:
         if word != b"ready":
             raise self._unavailable(word.decode("utf-8", "replace"))
+        self._process.hold()
         self._ready = True
         self._deadline = time.monotonic() + self.limits.wall_s
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import random
 import resource
@@ -27,6 +29,7 @@ from assistant.sandbox import (
 )
 from assistant.sandbox import process as process_module
 
+_PR_SET_CHILD_SUBREAPER = 36
 ROOT = Path(__file__).resolve().parents[2]
 ECHO = "while True: send(receive())"
 BUSY = """
@@ -176,12 +179,39 @@ def test_the_end_of_the_launcher_ends_it(box, layer: Layer):
         wait_until(lambda: all(map(gone, running)))
 
 
-def test_a_sandbox_that_was_hardly_started_is_closed(box):
-    before = below(os.getpid())
-    for _ in range(20):
+@pytest.fixture
+def orphans():
+    """Orphans become children of this process, where they are seen."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    before = set(below(os.getpid()))
+    yield lambda: [pid for pid in below(os.getpid()) if pid not in before and not gone(pid)]
+    prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    for pid in set(below(os.getpid())) - before:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def test_a_sandbox_that_was_hardly_started_is_closed(box, orphans):
+    left = []
+    for number in range(60):
         with box(ECHO):
-            pass
-    assert below(os.getpid()) == before
+            # Its launcher is on the way, between any two of its steps.
+            until = time.perf_counter() + number / 10_000
+            while time.perf_counter() < until:
+                pass
+        left += orphans()
+    assert left == []
+
+
+@pytest.mark.parametrize("end", ["raise SystemExit", "import os; os.abort()"])
+def test_a_sandbox_whose_program_ended_is_closed(box, orphans, end: str):
+    left = []
+    for _ in range(20):
+        with box(end) as opened, pytest.raises(Ended):
+            opened.receive()
+        left += orphans()
+    assert left == []
 
 
 def test_closing_twice_is_closing_once(box):

@@ -98,7 +98,7 @@ def judge(work: Work, stop: threading.Event | None = None) -> Record | Doubt | N
         return NotJudged(work.task, work.sample, f"{type(error).__name__}: {error}")
 
 
-_Answers = Callable[["Program", Truth], "Iterator[tuple[Expected, bytes]]"]
+_Answers = Callable[["Program", Truth], "Iterator[tuple[Asked, bytes]]"]
 
 
 def _by_calls(work: Work, truth: Truth, stop: threading.Event | None) -> Record | Doubt | NotJudged:
@@ -130,8 +130,9 @@ def _judged(
                 wall_s=_BACKSTOP * LOAD_S,
             )
             passed = 0
-            for expected, output in answers(program, truth):
-                if not _right(output, expected, truth):
+            for asked, output in answers(program, truth):
+                expected = asked.about
+                if output != expected.output and not _right(output, expected, truth):
                     wrong = Outcome.WRONG
                     return _failed(work, truth, layer, passed, wrong.value, ""), wrong
                 passed += 1
@@ -145,52 +146,41 @@ def _judged(
     return Record(work.task, work.sample, PASS, PASS, passes.value, "", "", layer), passes
 
 
-def _answers(program: Program, truth: Truth) -> Iterator[tuple[Expected, bytes]]:
+def _answers(program: Program, truth: Truth) -> Iterator[tuple[Asked, bytes]]:
     """The outputs of all inputs, in their order. Plus inputs wait until the base is judged."""
     from assistant.checks.ahead import call_each
 
-    entries = iter(truth)
-    for part in (itertools.islice(entries, truth.base), entries):
-        for asked, output in call_each(program, (_asked(one, truth) for one in part)):
-            yield asked.about, output
+    asked = _asked(truth)
+    yield from call_each(program, itertools.islice(asked, truth.base))
+    yield from call_each(program, asked)
 
 
-def _answers_singly(program: Program, truth: Truth) -> Iterator[tuple[Expected, bytes]]:
+def _answers_singly(program: Program, truth: Truth) -> Iterator[tuple[Asked, bytes]]:
     """The same, each question sent when the answer before is there."""
     from assistant.checks.ahead import call_each
 
-    for one in truth:
-        for asked, output in call_each(program, [_asked(one, truth)]):
-            yield asked.about, output
+    for one in _asked(truth):
+        yield from call_each(program, [one])
 
 
-def _asked(expected: Expected, truth: Truth) -> Asked:
+def _asked(truth: Truth) -> Iterator[Asked]:
+    """The calls of all inputs."""
     from assistant.checks.ahead import Asked
 
-    seconds = max(CALL_S, FACTOR * expected.seconds)
-    return Asked(
-        function_of(truth.entry_point, truth.rule, digest=expected.digest),
-        expected.packed,
-        cpu_s=seconds,
-        wall_s=_BACKSTOP * seconds,
-        max_bytes=4 * len(expected.output) + _MESSAGE_BYTES,
-        about=expected,
-    )
+    names = [function_of(truth.entry_point, truth.rule, digest=kind) for kind in (False, True)]
+    for expected in truth:
+        packed, output, seconds, digest = expected
+        limit = max(CALL_S, FACTOR * seconds)
+        most = 4 * len(output) + _MESSAGE_BYTES
+        yield Asked(names[digest], packed, limit, _BACKSTOP * limit, most, expected)
 
 
 def _right(output: bytes, expected: Expected, truth: Truth) -> bool:
-    """Whether the output for one input is right."""
-    if output == expected.output:
-        return True
-    if expected.digest:
-        return False
-    return _decoded_right(output, expected, truth)
-
-
-def _decoded_right(output: bytes, expected: Expected, truth: Truth) -> bool:
-    """The slow way: texts that differ may mean outputs that are equal enough."""
+    """Whether the output for one input is right: texts that differ may mean equal outputs."""
     from assistant.checks import values
 
+    if expected.digest:
+        return False
     try:
         got = values.decode(output)
     except (ValueError, TypeError, RecursionError):

@@ -89,17 +89,15 @@ def test_the_first_input_that_fails_decides(judge: Judge, at: str, outcome: str,
 
 
 def test_an_answer_to_a_question_that_waits_is_none_to_the_present_one(judge: Judge):
-    # It reads its next question from the channel and answers that one first.
+    # It finds the id of its page and answers the next call of it first.
     program = f"""{_ANSWERS}
-import marshal, os
+import os, sys
 def f(n):
-    import sys
     frame = sys._getframe()
-    while frame is not None:
-        receive = frame.f_locals.get("receive") or frame.f_globals.get("receive")
-        if receive and n == 3:
-            question = marshal.loads(receive())[0]
-            text = ('{{"id": "' + question + '", "value": 8}}').encode()
+    while n == 3 and frame is not None:
+        question = frame.f_locals.get("question")
+        if question:
+            text = ('{{"id": "' + question + '.4", "value": 8}}').encode()
             os.write(answers(), len(text).to_bytes(4, "big") + text)
             break
         frame = frame.f_back

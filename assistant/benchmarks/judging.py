@@ -6,8 +6,10 @@ passed. The asserts of the other tasks run in a sandbox of their own (`assistant
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +29,15 @@ TASK_S = 60.0
 """Processor time of one program, all inputs together."""
 LOAD_S = 5.0
 """Processor time of its import."""
-CALL_S = 0.5
-"""Processor time of one call, at least. The slowest call of a published pass of HumanEval+ takes
-0.085 s on two busy hyperthreads (task 147 of Qwen2.5-Coder 1.5B), its reference 17 microseconds;
-the evaluator that the verdicts were published with allows 1 s by the clock on the wall, waiting
-for a core included."""
+CALL_S = 0.25
+"""Processor time of one call, at least, on a machine as quick as the one of `_LOOP_S`; a slower
+one allows more, by as much as it is slower (`slowness`). The slowest call of a published pass of
+HumanEval+ takes 0.085 s on two busy hyperthreads (task 147 of Qwen2.5-Coder 1.5B), its reference
+17 microseconds; the evaluator that the verdicts were published with allows 1 s by the clock on the
+wall, waiting for a core included."""
+_LOOP_S = 0.0017
+"""Processor time of `_loop` under Python 3.11 on a quiet core of a rented AMD EPYC, where the
+limit was chosen."""
 FACTOR = 4.0
 """Of the reference solution's time, where that is more."""
 OUTPUT_KB = 8192
@@ -81,11 +87,12 @@ class Doubt:
 def judge(work: Work, stop: threading.Event | None = None) -> Record | Doubt | NotJudged:
     """The verdict on one sample.
 
-    A call's limit is of the processor time of its own process, which does not pass while that
-    waits for a core. So a timeout is believed at once when the process was running for more than
-    half of the time: others can slow it down by what they take of the core's caches, which the
-    limit leaves room for. Any other timeout (of the wall clock, of the whole program, or of a
-    process that mostly waited) is a `Doubt`.
+    A call's limit is `CALL_S` times the `slowness` of this machine, or `FACTOR` times what the
+    reference solution took, where that is more. It is of the processor time of the program's own
+    process, which does not pass while that waits for a core. So a timeout is believed at once
+    when the process was running for more than half of the time: others can slow it down by what
+    they take of the core's caches, which the limit leaves room for. Any other timeout (of the
+    wall clock, of the whole program, or of a process that mostly waited) is a `Doubt`.
     """
     try:
         if work.tests is not None:
@@ -168,11 +175,34 @@ def _asked(truth: Truth) -> Iterator[Asked]:
     from assistant.checks.ahead import Asked
 
     names = [function_of(truth.entry_point, truth.rule, digest=kind) for kind in (False, True)]
+    least = CALL_S * slowness()
     for expected in truth:
         packed, output, seconds, digest = expected
-        limit = max(CALL_S, FACTOR * seconds)
+        limit = max(least, FACTOR * seconds)
         most = 4 * len(output) + _MESSAGE_BYTES
         yield Asked(names[digest], packed, limit, _BACKSTOP * limit, most, expected)
+
+
+@functools.cache
+def slowness() -> float:
+    """How many times slower than where `CALL_S` was chosen Python runs here and now; 1 or more.
+
+    It is measured once in a process, the best of three: a quicker machine allows no less.
+    """
+    took = []
+    for _ in range(3):
+        began = time.thread_time()
+        _loop()
+        took.append(time.thread_time() - began)
+    return max(1.0, min(took) / _LOOP_S)
+
+
+def _loop() -> int:
+    """A fixed piece of work of the kind that programs are made of."""
+    total = 0
+    for number in range(40_000):
+        total += number * number % 7
+    return total
 
 
 def _right(output: bytes, expected: Expected, truth: Truth) -> bool:

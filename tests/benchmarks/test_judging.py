@@ -134,6 +134,19 @@ def test_waiting_for_a_core_is_no_part_of_a_limit(judge: Judge, monkeypatch):
     assert record(judge(busy)).outcome == "pass"
 
 
+def test_a_slower_machine_allows_more_and_a_quicker_one_no_less(judge: Judge, monkeypatch):
+    slow = "import time\ndef f(n):\n    began = time.process_time()\n"
+    slow += "    while n == 50 and time.process_time() - began < 0.3: pass\n    return 2 * n\n"
+    monkeypatch.setattr(judging, "CALL_S", 0.1)
+    monkeypatch.setattr(judging, "_OWN_CORE", 0.0)
+    for reference, outcome in ((1000.0, "timeout"), (judging._LOOP_S / 20, "pass")):
+        monkeypatch.setattr(judging, "_LOOP_S", reference)
+        judging.slowness.cache_clear()
+        assert (judging.slowness() == 1.0) == (outcome == "timeout")
+        assert record(judge(slow)).outcome == outcome
+    judging.slowness.cache_clear()
+
+
 def test_arguments_that_a_program_keeps_do_not_come_back_changed(judge: Judge):
     # Every call unpacks its own copy, in the order of the questions.
     program = "seen = []\ndef f(n):\n    seen.append(n)\n    return 2 * len(seen) - 2\n"

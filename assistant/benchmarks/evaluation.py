@@ -27,7 +27,7 @@ from assistant.benchmarks.samples import Sample, SamplesFile
 from assistant.benchmarks.worker import Failure, Job, MakeTruth
 from assistant.errors import AssistantError
 
-JUDGE_VERSION = 2
+JUDGE_VERSION = 3
 """Of the rules that a verdict depends on; verdicts of different versions are not mixed."""
 
 

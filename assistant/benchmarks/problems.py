@@ -65,11 +65,14 @@ def read(benchmark: Benchmark, data: DataFile) -> list[Problem]:
         DataProblem: a row is malformed, occurs twice, or there are none; the message names the
             file and the line.
     """
-    # Hundreds of thousands of lists and none in a circle: the collector would look at each.
+    # Hundreds of thousands of lists and none in a circle: the collector would look at each, while
+    # they are read and, unless they are set aside, again and again later.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _read(benchmark, data)
+        found = _read(benchmark, data)
+        gc.freeze()
+        return found
     finally:
         if collecting:
             gc.enable()

@@ -103,7 +103,7 @@ def _limits(benchmark: Benchmark) -> dict[str, Any]:
     if not benchmark.plus:
         return {"cpu_seconds_a_program": judging.TESTS_S}
     return {
-        "cpu_seconds_a_call": f"max({judging.CALL_S:g}, {judging.FACTOR:g} x reference)",
+        "cpu_seconds_a_call": f"max({judging.CALL_S:g} x slowness, {judging.FACTOR:g} x reference)",
         "cpu_seconds_a_program": judging.TASK_S,
         "rtol": rules.RTOL,
         "float_atol": rules.FLOAT_ATOL,

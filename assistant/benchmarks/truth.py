@@ -17,9 +17,8 @@ import platform
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from assistant import locations
 from assistant.benchmarks.data import write_atomically
@@ -37,6 +36,7 @@ MEMORY_MB = (1024, 4096)
 """What a program may have; the second where the reference solution needs it."""
 CPU_S, WALL_S = 300.0, 1800.0
 MESSAGE_BYTES = 64 << 20
+_BUFFER = 1 << 16
 
 _NOT_NONE = "answered_with_something"
 _NOT_NONE_CODE = """
@@ -58,9 +58,8 @@ def digest_of_the_answer(*arguments):
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """One input."""
+class Expected(NamedTuple):
+    """One input. A tuple, for there are tens of thousands."""
 
     packed: bytes
     """The arguments, as `Program.call_encoded` takes them."""
@@ -87,7 +86,7 @@ class Truth:
             OSError: it is not there.
             ValueError: it is of another version, or broken.
         """
-        self._file = path.open("rb")
+        self._file = path.open("rb", _BUFFER)
         try:
             length = int.from_bytes(self._file.read(8), "big")
             header = marshal.loads(self._file.read(length))
@@ -125,8 +124,9 @@ class Truth:
 
     def __iter__(self) -> Iterator[Expected]:
         self._file.seek(self._start)
+        read = self._file.read
         for arguments, output, seconds, digest in self._entries:
-            yield Expected(self._file.read(arguments), self._file.read(output), seconds, digest)
+            yield Expected(read(arguments), read(output), seconds, digest)
 
 
 def folder(sha256: str) -> Path:

@@ -89,17 +89,15 @@ def test_the_first_input_that_fails_decides(judge: Judge, at: str, outcome: str,
 
 
 def test_an_answer_to_a_question_that_waits_is_none_to_the_present_one(judge: Judge):
-    # It reads its next question from the channel and answers that one first.
+    # It finds the id of its page and answers the next call of it first.
     program = f"""{_ANSWERS}
-import marshal, os
+import os, sys
 def f(n):
-    import sys
     frame = sys._getframe()
-    while frame is not None:
-        receive = frame.f_locals.get("receive") or frame.f_globals.get("receive")
-        if receive and n == 3:
-            question = marshal.loads(receive())[0]
-            text = ('{{"id": "' + question + '", "value": 8}}').encode()
+    while n == 3 and frame is not None:
+        question = frame.f_locals.get("question")
+        if question:
+            text = ('{{"id": "' + question + '.4", "value": 8}}').encode()
             os.write(answers(), len(text).to_bytes(4, "big") + text)
             break
         frame = frame.f_back
@@ -134,6 +132,19 @@ def test_waiting_for_a_core_is_no_part_of_a_limit(judge: Judge, monkeypatch):
     busy = "import time\ndef f(n):\n    began = time.process_time()\n"
     busy += "    while n in (7, 8) and time.process_time() - began < 0.1: pass\n    return 2 * n\n"
     assert record(judge(busy)).outcome == "pass"
+
+
+def test_a_slower_machine_allows_more_and_a_quicker_one_no_less(judge: Judge, monkeypatch):
+    slow = "import time\ndef f(n):\n    began = time.process_time()\n"
+    slow += "    while n == 50 and time.process_time() - began < 0.3: pass\n    return 2 * n\n"
+    monkeypatch.setattr(judging, "CALL_S", 0.1)
+    monkeypatch.setattr(judging, "_OWN_CORE", 0.0)
+    for reference, outcome in ((1000.0, "timeout"), (judging._LOOP_S / 20, "pass")):
+        monkeypatch.setattr(judging, "_LOOP_S", reference)
+        judging.slowness.cache_clear()
+        assert (judging.slowness() == 1.0) == (outcome == "timeout")
+        assert record(judge(slow)).outcome == outcome
+    judging.slowness.cache_clear()
 
 
 def test_arguments_that_a_program_keeps_do_not_come_back_changed(judge: Judge):

@@ -22,6 +22,7 @@ from assistant.events import Outcome
 if TYPE_CHECKING:
     from assistant.checks.ahead import Asked
     from assistant.checks.program import Program
+    from assistant.sandbox.nursery import Nursery
 
 TASK_S = 60.0
 """Processor time of one program, all inputs together."""
@@ -78,7 +79,9 @@ class Doubt:
     """What it comes to when nothing runs beside it and it happens again."""
 
 
-def judge(work: Work, stop: threading.Event | None = None) -> Record | Doubt | NotJudged:
+def judge(
+    work: Work, stop: threading.Event | None = None, nursery: Nursery | None = None
+) -> Record | Doubt | NotJudged:
     """The verdict on one sample.
 
     A call's limit is of the processor time of its own process, which does not pass while that
@@ -92,7 +95,7 @@ def judge(work: Work, stop: threading.Event | None = None) -> Record | Doubt | N
             return _by_tests(work, work.tests, stop)
         assert work.truth is not None
         with Truth(work.truth) as truth:
-            return _by_calls(work, truth, stop)
+            return _by_calls(work, truth, stop, nursery)
     except Exception as error:
         # Ours, not the program's: no descriptors, no memory, a broken file, a bug.
         return NotJudged(work.task, work.sample, f"{type(error).__name__}: {error}")
@@ -101,16 +104,22 @@ def judge(work: Work, stop: threading.Event | None = None) -> Record | Doubt | N
 _Answers = Callable[["Program", Truth], "Iterator[tuple[Expected, bytes]]"]
 
 
-def _by_calls(work: Work, truth: Truth, stop: threading.Event | None) -> Record | Doubt | NotJudged:
+def _by_calls(
+    work: Work, truth: Truth, stop: threading.Event | None, nursery: Nursery | None
+) -> Record | Doubt | NotJudged:
     """By calls; questions are sent ahead, unless what it prints has to be told apart by call."""
-    result, outcome = _judged(work, truth, stop, _answers)
+    result, outcome = _judged(work, truth, stop, nursery, _answers)
     if outcome is Outcome.OUTPUT_LIMIT:
-        result, _ = _judged(work, truth, stop, _answers_singly)
+        result, _ = _judged(work, truth, stop, nursery, _answers_singly)
     return result
 
 
 def _judged(
-    work: Work, truth: Truth, stop: threading.Event | None, answers: _Answers
+    work: Work,
+    truth: Truth,
+    stop: threading.Event | None,
+    nursery: Nursery | None,
+    answers: _Answers,
 ) -> tuple[Record | Doubt | NotJudged, Outcome]:
     from assistant.checks.program import Program, Stopped
     from assistant.sandbox import Limits
@@ -120,7 +129,7 @@ def _judged(
     )
     passed, layer = -1, "none"
     try:
-        with Program(work.program, limits, stop=stop) as program:
+        with Program(work.program, limits, stop=stop, nursery=nursery) as program:
             layer = program.layer.value
             load(
                 program,

@@ -62,32 +62,42 @@ class Process:
         return 128 - status if status is not None and status > 128 else status
 
     @functools.cached_property
-    def _first(self) -> int | None:
+    def first(self) -> int | None:
         """The first process of the sandbox's own namespace, as seen from here."""
         if self._info is None:
             return None
         try:
             # It may be on its way: who closes at once has to wait for what there is to kill.
-            _poll(self._info, _END_S)
-            first = int(json.loads(os.read(self._info, _INFO_BYTES))["child-pid"])
+            said = b""
+            while not said.rstrip().endswith(b"}") and _poll(self._info, _END_S):
+                part = os.read(self._info, _INFO_BYTES)
+                if not part:
+                    break
+                said += part
+            first = int(json.loads(said)["child-pid"])
             # While bwrap is our child and that its child, the number is no other process's.
             return first if _parent(first) == self._started.pid else None
         except (OSError, ValueError, KeyError):
             return None
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The launcher, if there is one, and the first process inside."""
+        return self._started.pid, *(() if self.first is None else (self.first,))
 
     @functools.cached_property
     def pid(self) -> int | None:
         """The process that runs the program, as seen from here; to be asked once it has spoken."""
         if self._info is None:
             return self._started.pid
-        if self._first is None:
+        if self.first is None:
             return None
         with contextlib.suppress(OSError, ValueError, IndexError):
-            children = Path(f"/proc/{self._first}/task/{self._first}/children").read_text()
+            children = Path(f"/proc/{self.first}/task/{self.first}/children").read_text()
             return int(children.split()[0])
         # A kernel without that list.
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and _parent(int(entry.name)) == self._first:
+            if entry.name.isdigit() and _parent(int(entry.name)) == self.first:
                 return int(entry.name)
         return None
 
@@ -109,7 +119,7 @@ class Process:
 
     def _kill(self) -> bool:
         with contextlib.ExitStack() as stack:
-            first = _open_process(self._first, stack)
+            first = _open_process(self.first, stack)
             # The first of a namespace takes all others with it, before it is gone itself.
             if first is not None:
                 with contextlib.suppress(ProcessLookupError):
@@ -156,6 +166,7 @@ def start(
     stdin: bytes = b"",
     filters: bytes | None = None,
     last_words: bytes = b"",
+    control: int | None = None,
 ) -> Process:
     """Start `command`, which ends with the numbers of the channel's descriptors.
 
@@ -168,6 +179,7 @@ def start(
         filters: for `{filter}`; a launcher that reads them tells its namespace by `{info}`.
         last_words: for `{words}`: options that the launcher waits for, until its end is bound to
             ours.
+        control: one more descriptor to pass, whose number comes before the channel's.
 
     Raises:
         SandboxUnavailable: the system refuses another process, pipe or file.
@@ -177,16 +189,21 @@ def start(
             in_read, in_write = _pipe(theirs, ours)
             out_write, out_read = reversed(_pipe(ours, theirs))
             passed, info = [in_read, out_write], None
-            words = {}
+            words: dict[str, str] = {}
+            last = [out_write, in_read]
+            if control is not None:
+                last.insert(0, control)
+                passed.append(control)
             if filters is not None:
                 info, info_write = _pipe(ours, theirs)
                 words_read, words_write = _pipe(theirs, theirs)
-                passed += [info_write, _filled(filters, theirs), words_read]
+                more = [info_write, _filled(filters, theirs), words_read]
                 names = ("{info}", "{filter}", "{words}")
-                words = dict(zip(names, map(str, passed[2:]), strict=True))
+                words = dict(zip(names, map(str, more), strict=True))
+                passed += more
                 os.set_blocking(info, False)
             process = subprocess.Popen(
-                [*(words.get(word, word) for word in command), str(out_write), str(in_read)],
+                [*(words.get(word, word) for word in command), *map(str, last)],
                 env=dict(environment),
                 cwd=folder,
                 stdin=_filled(stdin, theirs) if stdin else subprocess.DEVNULL,

@@ -24,6 +24,7 @@ import os
 import signal
 import socket
 import struct
+import threading
 from typing import Self
 
 from assistant.sandbox.layers import SandboxUnavailable
@@ -42,15 +43,15 @@ _REPORT_BYTES = 32
 class Nursery:
     """One waiting interpreter, started when it is needed; use it as a context manager.
 
-    It belongs to the thread that made it. One program runs at a time; whoever asks for another one
-    meanwhile is told to start it in the usual way.
+    It belongs to the thread that made it. One program runs at a time; whoever asks meanwhile, or in
+    another thread, is told to start it in the usual way.
 
     Attributes:
         broken: how often one was given up while a program ran, which may be why that has failed.
     """
 
     def __init__(self) -> None:
-        self.broken = 0
+        self.broken, self._thread = 0, threading.get_ident()
         self._home: _Home | None = None
 
     def __enter__(self) -> Self:
@@ -73,13 +74,13 @@ class Nursery:
         """A process that waits for its first message.
 
         Returns:
-            None when it has to be started in the usual way: none can be forked here, the folder has
-            another size, or another one runs.
+            None when it has to be started in the usual way.
 
         Raises:
             SandboxUnavailable: something of an earlier one could not be ended.
         """
-        if self._home is not None and self._home.busy:
+        busy = self._home is not None and self._home.busy
+        if busy or threading.get_ident() != self._thread:
             return None
         try:
             self.prepare(limits)
@@ -161,11 +162,10 @@ class Born:
     has_own_root = True
 
     def __init__(self, nursery: Nursery, home: _Home, stdin: bytes) -> None:
-        self._nursery, self._home = nursery, home
+        self._nursery, self._home, self._lost = nursery, home, False
         self._pid: int | None = None
         self._status: int | None = None
         self._report: bytes | None = None
-        self._lost = False
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             questions, self.into = _pipe(theirs, ours)
             self.out, answers = _pipe(ours, theirs)

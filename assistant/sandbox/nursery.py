@@ -33,6 +33,8 @@ from assistant.sandbox.limits import Limits
 
 _MOST_CHILDREN = 200
 """After so many a fresh one is started."""
+_MOST_BROKEN = 10
+"""After so many that went wrong it is the machine, and no other one is tried."""
 _ANSWER_S = 1.0
 """How long it may be silent when it has nothing to wait for."""
 _END_S = 10.0
@@ -47,7 +49,8 @@ class Nursery:
     another thread, is told to start it in the usual way.
 
     Attributes:
-        broken: how often one was given up while a program ran, which may be why that has failed.
+        broken: how often one did not start, or was given up while a program ran, which may be why
+            that has failed.
     """
 
     def __init__(self) -> None:
@@ -80,13 +83,14 @@ class Nursery:
             SandboxUnavailable: something of an earlier one could not be ended.
         """
         busy = self._home is not None and self._home.busy
-        if busy or threading.get_ident() != self._thread:
+        if busy or threading.get_ident() != self._thread or self.broken >= _MOST_BROKEN:
             return None
         try:
             self.prepare(limits)
             assert self._home is not None
             return Born(self, self._home, stdin)
         except (OSError, SandboxUnavailable):  # the usual start says why
+            self.broken += 1
             self.close()
             return None
 
@@ -123,9 +127,10 @@ class _Home:
             self.process: Process = setup.nursery(limits, theirs.fileno())
             failed.pop_all()
         self.control.setblocking(False)
-        if self.process.first is None:
-            self.end()
-            raise SandboxUnavailable("The nursery did not start.")
+        with contextlib.ExitStack() as stack:
+            if _open_process(self.process.first, stack) is None:
+                self.end()
+                raise SandboxUnavailable("The nursery did not start, or could not be held.")
 
     def end(self) -> None:
         """End it with all that is in it."""
@@ -141,19 +146,14 @@ class _Home:
         if not _poll(self.control.fileno(), wait_s):
             return None
         try:
-            said, extra, _, _ = self.control.recvmsg(
-                _REPORT_BYTES, socket.CMSG_SPACE(_CREDENTIALS.size)
-            )
-        except BlockingIOError:
-            return None
+            space = socket.CMSG_SPACE(_CREDENTIALS.size)
+            said, extra, _, _ = self.control.recvmsg(_REPORT_BYTES, space)
         except OSError as error:
             raise EOFError from error
-        if not said:
-            raise EOFError
         for level, kind, data in extra:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+            if said and (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
                 return int(_CREDENTIALS.unpack(data)[0]), said
-        raise EOFError  # nobody that could be named
+        raise EOFError
 
 
 class Born:

@@ -21,7 +21,7 @@ import pytest
 from assistant.benchmarks import worker
 from assistant.checks.calls import Call, judge_calls
 from assistant.events import Outcome
-from assistant.sandbox import Ended, Ending, Layer, Limits, SandboxUnavailable
+from assistant.sandbox import Ended, Ending, Layer, Limits, SandboxUnavailable, setup
 from assistant.sandbox import nursery as nursery_module
 from assistant.sandbox.layers import problem
 from assistant.sandbox.nursery import Born, Nursery
@@ -280,6 +280,25 @@ def test_what_a_broken_nursery_may_have_caused_is_judged_again(monkeypatch: pyte
     work = worker.judging.Work("task", 0, "")
     assert worker.do(work, worker.threading.Event(), nursery) == "right"
     assert judged == [nursery, None]
+
+
+def test_one_that_never_starts_is_tried_a_few_times(
+    layer: Layer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Programs are started in the usual way then, and nothing is left of the attempts."""
+    tried = []
+
+    def start(*_: object) -> None:
+        tried.append(1)
+        raise SandboxUnavailable("no")
+
+    monkeypatch.setattr(setup, "nursery", start)
+    before = descriptors()
+    with Nursery() as nursery:
+        for _ in range(15):
+            assert nursery.born(Limits()) is None
+    assert len(tried) == nursery.broken == 10
+    assert descriptors() == before
 
 
 def test_it_is_replaced_after_a_while(box, layer: Layer, monkeypatch: pytest.MonkeyPatch):

@@ -24,6 +24,7 @@ from assistant.events import Outcome
 if TYPE_CHECKING:
     from assistant.checks.ahead import Asked
     from assistant.checks.program import Program
+    from assistant.sandbox.nursery import Nursery
 
 TASK_S = 60.0
 """Processor time of one program, all inputs together."""
@@ -85,7 +86,9 @@ class Doubt:
     """What it comes to when nothing runs beside it and it happens again."""
 
 
-def judge(work: Work, stop: threading.Event | None = None) -> Record | Doubt | NotJudged:
+def judge(
+    work: Work, stop: threading.Event | None = None, nursery: Nursery | None = None
+) -> Record | Doubt | NotJudged:
     """The verdict on one sample.
 
     A call's limit is `CALL_S` times the `slowness` of this machine, or `FACTOR` times what the
@@ -100,7 +103,7 @@ def judge(work: Work, stop: threading.Event | None = None) -> Record | Doubt | N
             return _by_tests(work, work.tests, stop)
         assert work.truth is not None
         with Truth(work.truth) as truth:
-            return _by_calls(work, truth, stop)
+            return _by_calls(work, truth, stop, nursery)
     except Exception as error:
         # Ours, not the program's: no descriptors, no memory, a broken file, a bug.
         return NotJudged(work.task, work.sample, f"{type(error).__name__}: {error}")
@@ -109,16 +112,22 @@ def judge(work: Work, stop: threading.Event | None = None) -> Record | Doubt | N
 _Answers = Callable[["Program", Truth], "Iterator[tuple[Asked, bytes]]"]
 
 
-def _by_calls(work: Work, truth: Truth, stop: threading.Event | None) -> Record | Doubt | NotJudged:
+def _by_calls(
+    work: Work, truth: Truth, stop: threading.Event | None, nursery: Nursery | None
+) -> Record | Doubt | NotJudged:
     """By calls; questions are sent ahead, unless what it prints has to be told apart by call."""
-    result, outcome = _judged(work, truth, stop, _answers)
+    result, outcome = _judged(work, truth, stop, nursery, _answers)
     if outcome is Outcome.OUTPUT_LIMIT:
-        result, _ = _judged(work, truth, stop, _answers_singly)
+        result, _ = _judged(work, truth, stop, nursery, _answers_singly)
     return result
 
 
 def _judged(
-    work: Work, truth: Truth, stop: threading.Event | None, answers: _Answers
+    work: Work,
+    truth: Truth,
+    stop: threading.Event | None,
+    nursery: Nursery | None,
+    answers: _Answers,
 ) -> tuple[Record | Doubt | NotJudged, Outcome]:
     from assistant.checks.program import Program, Stopped
     from assistant.sandbox import Limits
@@ -128,7 +137,7 @@ def _judged(
     )
     passed, layer = -1, "none"
     try:
-        with Program(work.program, limits, stop=stop) as program:
+        with Program(work.program, limits, stop=stop, nursery=nursery) as program:
             layer = program.layer.value
             load(
                 program,

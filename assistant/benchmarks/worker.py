@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from assistant.benchmarks import judging, truth
 from assistant.benchmarks.problems import Problem
 from assistant.errors import AssistantError
+from assistant.sandbox.nursery import Nursery
 
 _LAST_SECONDS = 5.0
 """What an orphan has to end its sandbox."""
@@ -65,9 +66,13 @@ def receive(file: BinaryIO) -> Any:
     return pickle.loads(body)
 
 
-def do(job: Job, stop: threading.Event) -> Any:
-    """The answer to one job."""
+def do(job: Job, stop: threading.Event, nursery: Nursery | None = None) -> Any:
+    """The answer to one job; one that went wrong with the nursery is given without it."""
     if isinstance(job, judging.Work):
+        broken = nursery.broken if nursery is not None else 0
+        verdict = judging.judge(job, stop, nursery)
+        if nursery is None or nursery.broken == broken or stop.is_set():
+            return verdict
         return judging.judge(job, stop)
     from assistant.checks.program import Stopped
     from assistant.events import Outcome
@@ -90,11 +95,12 @@ def main() -> int:
     os.dup2(2, 1)
     stop, jobs = threading.Event(), queue.SimpleQueue[Any]()
     threading.Thread(target=_read, args=(jobs, stop), daemon=True).start()
-    while (job := jobs.get()) is not None:
-        try:
-            send(answers, do(job, stop))
-        except BrokenPipeError:
-            break
+    with Nursery() as nursery:
+        while (job := jobs.get()) is not None:
+            try:
+                send(answers, do(job, stop, nursery))
+            except BrokenPipeError:
+                break
     return 0
 
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assistant.checks import values
 from assistant.checks.compare import Equality, same
@@ -15,6 +15,9 @@ from assistant.checks.program import Program, Stopped, decoded, packed_arguments
 from assistant.checks.result import NOTHING_RAN, CheckResult
 from assistant.outcomes import Outcome
 from assistant.sandbox import Layer, Limits
+
+if TYPE_CHECKING:
+    from assistant.sandbox.nursery import Nursery
 
 _NAN = b'{"f": "nan"}'
 _SHOWN = 120
@@ -44,6 +47,7 @@ def judge_calls(
     name: str = "answer",
     layer: Layer | None = None,
     stop: threading.Event | None = None,
+    nursery: Nursery | None = None,
 ) -> CheckResult:
     """Load `source` in a fresh sandbox and make the calls in their order, until one fails.
 
@@ -59,6 +63,7 @@ def judge_calls(
         name: what the module is importable as.
         layer: of isolation; by default the best that works here.
         stop: set from another thread, it ends the check.
+        nursery: where its process comes from, see `assistant.sandbox.nursery`.
 
     Raises:
         TypeError: an argument or an expected value is no plain data.
@@ -75,7 +80,7 @@ def judge_calls(
     current: Call | None = None
     longest = (limits or Limits()).message_kb << 10
     try:
-        with Program(source, limits, name=name, layer=layer, stop=stop) as program:
+        with Program(source, limits, name=name, layer=layer, stop=stop, nursery=nursery) as program:
             used = program.layer.value
             program.load(cpu_s=call_cpu_s, wall_s=call_wall_s)
             for current in calls:

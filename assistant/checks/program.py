@@ -15,13 +15,16 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from assistant.checks import values
 from assistant.checks.result import MOST_KIND, shown
 from assistant.outcomes import Outcome
 from assistant.sandbox import Ended, Ending, Layer, Limits, Sandbox, SandboxUnavailable
 from assistant.sandbox.setup import compiled
+
+if TYPE_CHECKING:
+    from assistant.sandbox.nursery import Nursery
 
 _INSIDE = Path(__file__).with_name("inside")
 _WORKER = _INSIDE / "worker.py"
@@ -101,6 +104,7 @@ class Program:
         project: a folder that it may read, see `assistant.sandbox`.
         stop: set from another thread, it ends the run.
         stdin: what its standard input holds.
+        nursery: where its process comes from, see `assistant.sandbox.nursery`.
     """
 
     def __init__(
@@ -113,10 +117,13 @@ class Program:
         project: Any = None,
         stop: threading.Event | None = None,
         stdin: bytes = b"",
+        nursery: Nursery | None = None,
     ) -> None:
         # A byte order mark at the start of a file is no part of the program.
         self.source = source.removeprefix("\ufeff")
         more = {} if project is None else {"project": project}
+        if nursery is not None:
+            more["nursery"] = nursery
         try:
             self._box = Sandbox(_WORKER, limits, layer=layer, stdin=stdin, stop=stop, **more)
         except SandboxUnavailable as error:

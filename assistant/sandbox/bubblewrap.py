@@ -30,6 +30,8 @@ def command(
     descriptors: tuple[str, str, str],
     roots: Iterable[str] = (),
     masked: Iterable[str] = (),
+    *,
+    first: bool = False,
 ) -> list[str]:
     """The start of the command line; the interpreter and its arguments follow.
 
@@ -40,6 +42,7 @@ def command(
             it reads the filter of system calls, and where it reads `LAST_WORDS`.
         roots: folders that can be read beside it.
         masked: files and folders below them that are shown empty; folders end in a slash.
+        first: the program is the first process of the namespace, without one of bubblewrap's.
     """
     # The root is a tmpfs that is read-only in the end; no other one is without a size.
     info, filters, words = descriptors
@@ -61,6 +64,7 @@ def command(
     for path in masked:
         line += _mask(path)
     line += ["--chdir", "/tmp", "--remount-ro", "/", *_no_user_namespaces()]
+    line += ["--as-pid-1"] if first else []
     return [*line, "--seccomp", filters, "--info-fd", info, "--"]
 
 

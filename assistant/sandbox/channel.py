@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+from typing import TYPE_CHECKING
 
 from assistant.sandbox.endings import Ended, Ending
-from assistant.sandbox.lifetime import Process
+
+if TYPE_CHECKING:
+    from assistant.sandbox.lifetime import Process
+    from assistant.sandbox.nursery import Born
 
 _CHUNK = 1 << 16  # all that a pipe holds
 _HEADER = 4
@@ -20,7 +24,7 @@ class Channel:
     A frame is its length as four bytes, big end first, and that many bytes.
     """
 
-    def __init__(self, process: Process, output_bytes: int) -> None:
+    def __init__(self, process: Process | Born, output_bytes: int) -> None:
         self._process, self._most_output = process, output_bytes
         self._into, self._out = process.into, process.out
         self._inbox = bytearray()

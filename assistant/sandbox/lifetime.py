@@ -100,14 +100,23 @@ class Process:
         """
         _ = self._first
 
+    @property
+    def first(self) -> int | None:
+        """The first process of the sandbox's own namespace, as seen from here."""
+        return self._first.pid if self._first else None
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The launcher, if there is one, and the first process inside."""
+        return self._started.pid, *(() if self.first is None else (self.first,))
+
     @functools.cached_property
     def pid(self) -> int | None:
         """The process that runs the program, as seen from here; to be asked once it has spoken."""
         if self._info is None:
             return self._started.pid
-        if self._first is None:
+        if (first := self.first) is None:
             return None
-        first = self._first.pid
         with contextlib.suppress(OSError, ValueError, IndexError):
             children = Path(f"/proc/{first}/task/{first}/children").read_text()
             return int(children.split()[0])
@@ -181,6 +190,7 @@ def start(
     stdin: bytes = b"",
     filters: bytes | None = None,
     last_words: bytes = b"",
+    control: int | None = None,
 ) -> Process:
     """Start `command`, which ends with the numbers of the channel's descriptors.
 
@@ -193,6 +203,7 @@ def start(
         filters: for `{filter}`; a launcher that reads them tells its namespace by `{info}`.
         last_words: for `{words}`: options that the launcher waits for, until its end is bound to
             ours.
+        control: one more descriptor to pass, whose number comes before the channel's.
 
     Raises:
         SandboxUnavailable: the system refuses another process, pipe or file.
@@ -202,16 +213,21 @@ def start(
             in_read, in_write = _pipe(theirs, ours)
             out_write, out_read = reversed(_pipe(ours, theirs))
             passed, info = [in_read, out_write], None
-            words = {}
+            words: dict[str, str] = {}
+            last = [out_write, in_read]
+            if control is not None:
+                last.insert(0, control)
+                passed.append(control)
             if filters is not None:
                 info, info_write = _pipe(ours, theirs)
                 words_read, words_write = _pipe(theirs, theirs)
-                passed += [info_write, _filled(filters, theirs), words_read]
+                more = [info_write, _filled(filters, theirs), words_read]
                 names = ("{info}", "{filter}", "{words}")
-                words = dict(zip(names, map(str, passed[2:]), strict=True))
+                words = dict(zip(names, map(str, more), strict=True))
+                passed += more
                 os.set_blocking(info, False)
             process = subprocess.Popen(
-                [*(words.get(word, word) for word in command), str(out_write), str(in_read)],
+                [*(words.get(word, word) for word in command), *map(str, last)],
                 env=dict(environment),
                 cwd=folder,
                 stdin=_filled(stdin, theirs) if stdin else subprocess.DEVNULL,

@@ -20,6 +20,7 @@ from assistant.sandbox.layers import Layer, SandboxUnavailable, choose, explain,
 from assistant.sandbox.limits import Limits
 
 if TYPE_CHECKING:
+    from assistant.sandbox.nursery import Nursery
     from assistant.sandbox.project import Project, Shown
 
 __all__ = ["Ended", "Ending", "Sandbox"]
@@ -50,6 +51,7 @@ class Sandbox:
         stop: set from another thread, it ends every wait within a tenth of a second.
         project: a folder that it may read, secrets masked, and with which Python.
         proven: take `layer` as it is, without asking whether it works here.
+        nursery: where the process comes from, if it can, instead of starting.
 
     Raises:
         SandboxUnavailable: there is no such layer here, or nothing can be started.
@@ -66,17 +68,22 @@ class Sandbox:
         stop: threading.Event | None = None,
         project: Project | None = None,
         proven: bool = False,
+        nursery: Nursery | None = None,
     ) -> None:
         self.layer = layer if proven and layer else choose(layer)
         self.limits = limits or Limits()
         self._stop = stop or threading.Event()
         shown = _look_through(project) if project else None
-        self._process = setup.started(self.layer, self.limits, stdin, shown)
+        born = None
+        if nursery is not None and self.layer is Layer.BUBBLEWRAP and shown is None:
+            born = nursery.born(self.limits, stdin)
+        self._process = born or setup.started(self.layer, self.limits, stdin, shown)
         self._channel = Channel(self._process, self.limits.output_kb << 10)
         self._ready = self._closed = False
         self._deadline = time.monotonic() + _START_S
         try:
-            self.send(setup.message(self.layer, self.limits, program, shown))
+            first = setup.message(self.layer, self.limits, program, shown, born=born is not None)
+            self.send(first)
         except BaseException:
             self.close()
             raise

@@ -59,9 +59,10 @@ class _Condition:
 # A call that is allowed when all conditions hold, and refused with EPERM otherwise.
 _Rules = dict[str, tuple[_Condition, ...]]
 
+_NO_NAMESPACES = (_Condition(0, (0,), _NAMESPACES),)
 _EARLY: _Rules = {
     # Threads alone: so one limit on the address space bounds all memory.
-    "clone": (_Condition(0, (_THREAD,), _THREAD), _Condition(0, (0,), _NAMESPACES)),
+    "clone": (_Condition(0, (_THREAD,), _THREAD), *_NO_NAMESPACES),
     # An event loop of asyncio wants a pair of sockets to wake itself. A connected pair of
     # streams can reach nobody else; a datagram socket could, by an address.
     "socketpair": (_Condition(0, (_UNIX,)), _Condition(1, (_STREAM,), 0xF)),
@@ -98,12 +99,24 @@ def problem(machine: str | None = None) -> str | None:
 def early(machine: str | None = None) -> bytes:
     """The filter that can be in force before Python starts."""
     machine = machine or syscalls.machine()
+    return _program(machine, _refused(machine), _EARLY)
+
+
+def _refused(machine: str) -> dict[int, int]:
+    """Calls that are refused whatever their arguments are, with the error."""
     numbers = syscalls.numbers(machine)
     refused = {name: errno.EPERM for group in syscalls.REFUSED for name in syscalls.names(group)}
     refused |= dict.fromkeys(syscalls.names(syscalls.ATTRIBUTES), errno.ENOTSUP)
     # "No such call" makes the C library use the older one, whose arguments can be looked at.
     refused |= {"clone3": errno.ENOSYS, "openat2": errno.ENOSYS}
-    return _program(machine, {numbers[n]: e for n, e in refused.items() if n in numbers}, _EARLY)
+    return {numbers[n]: e for n, e in refused.items() if n in numbers}
+
+
+@functools.cache
+def forking(machine: str | None = None) -> bytes:
+    """`early` for an interpreter that forks; its children put `early` on themselves."""
+    machine = machine or syscalls.machine()
+    return _program(machine, _refused(machine), {**_EARLY, "clone": _NO_NAMESPACES})
 
 
 @functools.cache

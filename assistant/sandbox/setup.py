@@ -19,6 +19,7 @@ from assistant.sandbox.limits import Limits
 if TYPE_CHECKING:
     from assistant.sandbox.project import Shown
 
+_FUTURE = "from __future__ import annotations\n"
 _DESCRIPTORS = ("{info}", "{filter}", "{words}")
 _INSIDE = Path(__file__).with_name("inside")
 _PACKAGE = Path(__file__).parents[1]
@@ -60,9 +61,39 @@ def started(layer: Layer, limits: Limits, stdin: bytes, shown: Shown | None = No
     return start(python, environment=view.ENVIRONMENT, folder=folder, stdin=stdin)
 
 
-def message(layer: Layer, limits: Limits, program: Path, shown: Shown | None = None) -> bytes:
-    """The first message to the process."""
+def nursery(limits: Limits, control: int) -> Process:
+    """Start an interpreter that forks (`assistant.sandbox.nursery`), in the layer `bubblewrap`.
+
+    Raises:
+        SandboxUnavailable: the system refuses another process, pipe or file.
+    """
+    from assistant.sandbox import bubblewrap
+
+    seen = view.bare()
+    # The child goes on where any other process begins.
+    text = _text(_INSIDE / "nursery.py") + _text(_INSIDE / "start.py").replace(_FUTURE, "")
+    line = bubblewrap.command(limits, seen, _DESCRIPTORS, first=True)
+    return start(
+        [*line, seen.executable, *seen.flags, "-c", text],
+        environment=view.ENVIRONMENT,
+        folder="/",
+        filters=seccomp.forking(),
+        last_words=bubblewrap.LAST_WORDS,
+        control=control,
+    )
+
+
+def message(
+    layer: Layer,
+    limits: Limits,
+    program: Path,
+    shown: Shown | None = None,
+    *,
+    born: bool = False,
+) -> bytes:
+    """The first message to the process; `born` in a nursery, it has a weaker filter on."""
     namespaces = layer is Layer.BUBBLEWRAP
+    filtered = namespaces and not born
     # Compiled code is for our own Python alone.
     own = shown is None or shown.python.executable == view.bare().executable
     code = _code if own else _text
@@ -74,7 +105,7 @@ def message(layer: Layer, limits: Limits, program: Path, shown: Shown | None = N
         "kernel": layer in (Layer.BUBBLEWRAP, Layer.LANDLOCK),
         "parent": 0 if namespaces else os.getpid(),
         "rules": None if namespaces else _rules(shown),
-        "filters": [seccomp.late()] if namespaces else [seccomp.early(), seccomp.late()],
+        "filters": [seccomp.late()] if filtered else [seccomp.early(), seccomp.late()],
         "no_truncation": seccomp.no_truncation(),
         "own_pid": seccomp.OWN_PID.to_bytes(4, "little"),
     }

@@ -11,17 +11,21 @@ import os
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from assistant.sandbox.endings import Ended, Ending
-from assistant.sandbox.lifetime import Process
 from assistant.sandbox.limits import Limits
+
+if TYPE_CHECKING:
+    from assistant.sandbox.lifetime import Process
+    from assistant.sandbox.nursery import Born
 
 LOOK_S = 0.1
 """How often it is looked at."""
 _MOST_FILES = 4096
 
 
-def cpu_s(process: Process) -> float:
+def cpu_s(process: Process | Born) -> float:
     """Processor time of the process so far, all threads together, in seconds; 0 if unknown."""
     if process.pid is None or sys.platform != "linux":
         return 0.0
@@ -32,7 +36,7 @@ def cpu_s(process: Process) -> float:
         return 0.0
 
 
-def waited_s(process: Process) -> float:
+def waited_s(process: Process | Born) -> float:
     """How long a thread of it was ready to run and got no processor, in seconds; 0 if unknown.
 
     The second figure of `schedstat` (Documentation/scheduler/sched-stats of the kernel).
@@ -47,7 +51,7 @@ def waited_s(process: Process) -> float:
     return most / 1e9
 
 
-def check(process: Process, limits: Limits) -> None:
+def check(process: Process | Born, limits: Limits) -> None:
     """Look at what nothing else bounds.
 
     Raises:

@@ -62,7 +62,8 @@ class Record:
 def main(arguments: list[str] | None = None) -> int:
     """Returns 1 when anything was not as it has to be."""
     options = _options(arguments)
-    usable = [layer for layer in LAYERS if layer in layers()]
+    wanted = LAYERS[:1] if options.nursery else LAYERS
+    usable = [layer for layer in wanted if layer in layers()]
     if not usable:
         _say("there is no layer here to judge in")
         return 1
@@ -71,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     with contextlib.ExitStack() as stack:
         if options.busy:
             stack.enter_context(busy())
-        pool = stack.enter_context(judges(options.workers))
+        pool = stack.enter_context(judges(options.workers, nursery=options.nursery))
         try:
             for run in range(1, options.runs + 1):
                 _judge_all(run, names, usable, pool, record)
@@ -97,6 +98,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=1, help="how often each (default: 1)")
     parser.add_argument("--workers", type=int, default=2, help="side by side (default: 2)")
     parser.add_argument("--busy", action="store_true", help="keep another core busy meanwhile")
+    parser.add_argument(
+        "--nursery", action="store_true", help="one after another in the same nursery"
+    )
     parser.add_argument("--only", default="", help="programs whose name contains this")
     parser.add_argument("--record", type=Path, help="a file of verdicts, to go on from")
     return parser.parse_args(arguments)

@@ -22,8 +22,9 @@ from assistant.checks.result import CheckResult
 from assistant.checks.testfile import parse_tests
 from assistant.events import Outcome
 from assistant.sandbox import Layer, Limits
+from assistant.sandbox.nursery import Nursery
 from tests.hostile.program import Hostile, Token, Witness, matches
-from tests.hostile.traces import changed, remove_system_v, traces
+from tests.hostile.traces import changed, numbered, remove_system_v, traces
 from tests.hostile.world import SECRET_VARIABLE, World, descendants, end, new_secret
 
 LIMITS = Limits(cpu_s=2.0, wall_s=4.0)
@@ -32,6 +33,8 @@ _CALL_WALL_S = 2.5
 _SLACK_S = 6.0
 _GROWTH_KB = 300_000
 _SUBREAPER = 36
+NURSERY_VARIABLE = "HOSTILE_NURSERY"
+"""Set, programs that are judged by calls run in a nursery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +58,19 @@ class Judge:
         self.world = World(os.environ.get(SECRET_VARIABLE) or new_secret())
         self.folder = Path(tempfile.mkdtemp(prefix="judge-", dir=self.world.folder))
         tempfile.tempdir = str(self.folder)
+        # One for all programs of this process, one after another.
+        self.nursery = Nursery() if os.environ.get(NURSERY_VARIABLE) else None
 
     def close(self) -> None:
         """Take the world down."""
+        if self.nursery is not None:
+            self.nursery.close()
         self.world.__exit__(None, None, None)
 
     def judge(self, program: Hostile, layer: Layer) -> Finding:
         """Judge `program` in `layer` and look at what it left."""
+        limits = replace(LIMITS, **program.limits)
+        waiting = self._nursery_for(limits)
         before = traces(self.folder, self.world.key)
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         calls = tuple(
@@ -69,11 +78,11 @@ class Judge:
             for case in program.calls
         )
         given = copy.deepcopy([call.args for call in calls])
-        limits = replace(LIMITS, **program.limits)
         started = time.monotonic()
         result = self._result(program, calls, limits, layer)
         seconds = time.monotonic() - started
-        problems = self._left(before) + self._told(program, result)
+        same = self._nursery_for(limits) == waiting
+        problems = self._left(before, same) + self._told(program, result)
         if result.layer != layer.value:
             problems.append(f"the verdict names the layer {result.layer}")
         if seconds > (program.within_s or limits.wall_s + _SLACK_S):
@@ -101,17 +110,30 @@ class Judge:
             call_cpu_s=program.call_cpu_s or limits.cpu_s,
             call_wall_s=program.call_wall_s or min(_CALL_WALL_S, limits.wall_s),
             layer=layer,
+            nursery=self.nursery,
         )
 
-    def _left(self, before: dict[str, list[str]]) -> list[str]:
-        """What it touched and what it left."""
+    def _nursery_for(self, limits: Limits) -> tuple[int, ...]:
+        """The processes of one that waits, started where the last was given up: no trace of the
+        program; none without one."""
+        if self.nursery is None:
+            return ()
+        self.nursery.prepare(limits)
+        return self.nursery.pids
+
+    def _left(self, before: dict[str, list[str]], same: bool) -> list[str]:
+        """What it touched and what it left; unless the nursery is the same it has other pipes."""
         problems = [f"escaped: {what}" for what in self.world.changes().values()]
         left = descendants(os.getpid())
         left.pop(self.world.victim.pid, None)
+        if self.nursery is not None:
+            for pid in self.nursery.pids:
+                left.pop(pid, None)
         if left:
             problems.append(f"survivors: {', '.join(left.values())}")
             end(left)
-        problems += changed(before, traces(self.folder, self.world.key))
+        after = traces(self.folder, self.world.key)
+        problems += changed(before, after) if same else changed(numbered(before), numbered(after))
         remove_system_v(self.world.key)
         return problems
 

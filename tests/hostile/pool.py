@@ -15,7 +15,7 @@ from multiprocessing.util import Finalize
 
 from assistant.sandbox import Layer
 from tests.hostile import corpus, shared
-from tests.hostile.judging import Finding, Judge
+from tests.hostile.judging import NURSERY_VARIABLE, Finding, Judge
 from tests.hostile.program import Hostile
 from tests.hostile.world import SECRET_VARIABLE, new_secret
 
@@ -31,9 +31,11 @@ def catalogue() -> dict[str, Hostile]:
 
 
 @contextlib.contextmanager
-def judges(workers: int = 2) -> Iterator[ProcessPoolExecutor]:
+def judges(workers: int = 2, *, nursery: bool = False) -> Iterator[ProcessPoolExecutor]:
     """Processes for `judged`; they are started with a secret in their environment."""
     before = dict(os.environ)
+    if nursery:
+        os.environ[NURSERY_VARIABLE] = "1"
     os.environ.update({SECRET_VARIABLE: new_secret(), **_ENVIRONMENT})
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), not_interrupted)
     try:

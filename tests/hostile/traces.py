@@ -37,6 +37,11 @@ def changed(before: dict[str, list[str]], after: dict[str, list[str]]) -> list[s
     ]
 
 
+def numbered(found: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The same with the kinds of pipes and sockets, and not which ones."""
+    return {what: [one.partition(":[")[0] for one in every] for what, every in found.items()}
+
+
 def _descriptors() -> list[str]:
     found = []
     for path in Path("/proc/self/fd").iterdir():

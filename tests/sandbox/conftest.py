@@ -13,6 +13,7 @@ import pytest
 
 from assistant.sandbox import Ended, Layer, Limits, Sandbox
 from assistant.sandbox.layers import problem
+from assistant.sandbox.nursery import Nursery
 
 TESTED = (Layer.BUBBLEWRAP, Layer.LANDLOCK)
 
@@ -39,7 +40,13 @@ def layer(request: pytest.FixtureRequest) -> Layer:
 
 
 @pytest.fixture
-def box(layer: Layer, tmp_path: Path) -> Callable[..., Any]:
+def nursery() -> Nursery | None:
+    """Where the processes of `box` come from: here each is started; `test_nursery` has another."""
+    return None
+
+
+@pytest.fixture
+def box(layer: Layer, nursery: Nursery | None, tmp_path: Path) -> Callable[..., Any]:
     """A function that opens a sandbox for some lines of Python, taken as they are."""
     written: list[Path] = []
 
@@ -48,7 +55,7 @@ def box(layer: Layer, tmp_path: Path) -> Callable[..., Any]:
         program = tmp_path / f"program{len(written)}.py"
         program.write_text(textwrap.dedent(lines), "utf-8")
         written.append(program)
-        with Sandbox(program, limits, layer=layer, **more) as opened:
+        with Sandbox(program, limits, layer=layer, **{"nursery": nursery, **more}) as opened:
             yield opened
 
     return open_box

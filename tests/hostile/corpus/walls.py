@@ -97,8 +97,8 @@ PROGRAMS = (
         "        try:\n"
         "            found = os.listdir(path) if os.path.isdir(path) else open(path, 'rb').read()\n"
         "        except OSError: continue\n"
-        "        if found and b'bwrap' not in found: got.append(path)\n",
-        before="import os\n",
+        "        if found and b'bwrap' not in found and found != own: got.append(path)\n",
+        before="import os\nown = open('/proc/self/cmdline', 'rb').read()\n",
     ),
     _presses(
         "a process that is not there",

@@ -18,7 +18,10 @@ import os
 import sys
 
 # What `start.py`, `bootstrap.py` and the programs of the checks import: once, and not for each.
-for _name in ("_ctypes", "_json", "_socket", "_warnings", "marshal", "resource", "select"):
+_OURS = ("_ctypes", "_json", "_socket", "_warnings", "marshal", "resource", "select")
+# And what generated code imports most.
+_THEIRS = ("collections", "functools", "itertools", "math", "re", "typing")
+for _name in (*_OURS, *_THEIRS):
     __import__(_name)
 _DESCRIPTORS = 5
 _PR_SET_DUMPABLE = 4

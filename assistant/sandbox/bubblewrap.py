@@ -63,7 +63,9 @@ def command(
         line += ["--ro-bind", path, path]
     for path in masked:
         line += _mask(path)
-    line += ["--chdir", "/tmp", "--remount-ro", "/", *_no_user_namespaces()]
+    # Started by root, bwrap would leave the settings of the host's kernel in /proc/sys writable.
+    line += ["--chdir", "/tmp", "--remount-ro", "/", "--remount-ro", "/proc"]
+    line += _no_user_namespaces()
     line += ["--as-pid-1"] if first else []
     return [*line, "--seccomp", filters, "--info-fd", info, "--"]
 

@@ -104,10 +104,13 @@ class Channel:
                     self._handle_printed(fd)
                 except Ended as ended:
                     too_much = ended  # what came by the channel is read all the same
-            elif chunk := os.read(fd, _CHUNK):
-                self._inbox += chunk
             else:
-                gone = True
+                try:
+                    chunk = os.read(fd, _CHUNK)
+                except BlockingIOError:  # it may open our end of its pipes, and read there, too
+                    continue
+                self._inbox += chunk
+                gone |= not chunk
         if too_much:
             raise too_much
         if gone:
@@ -149,11 +152,12 @@ class Channel:
     def _take_last_words(self) -> None:
         for fd in list(self._speaking):
             with contextlib.suppress(BlockingIOError):
-                while fd in self._speaking:
+                while fd in self._speaking and _ready(fd):
                     self._handle_printed(fd)
 
     def _handle_printed(self, fd: int) -> None:
-        self._read_printed(fd)
+        with contextlib.suppress(BlockingIOError):
+            self._read_printed(fd)
         if sum(map(len, self._printed.values())) > self._most_output:
             raise Ended(Ending.OUTPUT, f"printed more than {self._most_output >> 10} KiB")
 
@@ -163,3 +167,10 @@ class Channel:
         if not chunk:
             self._speaking.discard(fd)
             self._poll.unregister(fd)
+
+
+def _ready(fd: int) -> bool:
+    """Whether there is something to read at this moment."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))

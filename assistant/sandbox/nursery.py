@@ -134,8 +134,9 @@ class _Home:
 
     def end(self) -> None:
         """End it with all that is in it."""
-        self.control.close()
-        self.process.end()
+        if self.control.fileno() >= 0:
+            self.control.close()
+            self.process.end()
 
     def told(self, wait_s: float) -> tuple[int, bytes] | None:
         """The next message and its sender; None when there is none in time.
@@ -143,6 +144,8 @@ class _Home:
         Raises:
             EOFError: nobody is there any more.
         """
+        if self.control.fileno() < 0:
+            raise EOFError
         if not _poll(self.control.fileno(), wait_s):
             return None
         try:

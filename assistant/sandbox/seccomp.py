@@ -26,7 +26,8 @@ _LOAD, _EQUAL, _GREATER, _AND, _RETURN = 0x20, 0x15, 0x25, 0x54, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
 _ALL_BITS = 0xFFFF_FFFF
 
-_THREAD = 0x0001_0000
+_THREAD = 0x0001_0400  # CLONE_THREAD and CLONE_FILES
+_PRIVATE, _KIND = 0x02, 0x0F  # MAP_PRIVATE, MAP_TYPE
 _NAMESPACES = 0x7E02_0080  # CLONE_NEW{USER,PID,NET,IPC,UTS,CGROUP,NS,TIME}
 _STREAM, _UNIX = 1, 1
 # TCGETS, TCGETS2, TIOCGPGRP, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX: what Python asks of
@@ -61,8 +62,11 @@ _Rules = dict[str, tuple[_Condition, ...]]
 
 _NO_NAMESPACES = (_Condition(0, (0,), _NAMESPACES),)
 _EARLY: _Rules = {
-    # Threads alone: so one limit on the address space bounds all memory.
+    # Threads alone, with the one table of files: so one limit on the address space bounds all
+    # memory, and one on the descriptors all pipes.
     "clone": (_Condition(0, (_THREAD,), _THREAD), *_NO_NAMESPACES),
+    # Shared memory stays when a mapping of it shrinks, beyond that limit.
+    "mmap": (_Condition(3, (_PRIVATE,), _KIND),),
     # An event loop of asyncio wants a pair of sockets to wake itself. A connected pair of
     # streams can reach nobody else; a datagram socket could, by an address.
     "socketpair": (_Condition(0, (_UNIX,)), _Condition(1, (_STREAM,), 0xF)),

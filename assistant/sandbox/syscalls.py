@@ -78,14 +78,14 @@ sysfs 139 -, ustat 136 -, settimeofday 164 170, clock_settime 227 112, clock_adj
 adjtimex 159 171, sethostname 170 161, setdomainname 171 162, vmsplice 278 75,
 landlock_create_ruleset 444 444, nfsservctl 180 42, _sysctl 156 -, create_module 174 -,
 get_kernel_syms 177 -, query_module 178 -, tuxcall 184 -, vserver 236 -, afs_syscall 183 -,
-getpmsg 181 -, putpmsg 182 -
+sync 162 81, syncfs 306 267, getpmsg 181 -, putpmsg 182 -
 """
 
 # Decided by their arguments.
 _CHECKED = """
 clone 56 220, clone3 435 435, execve 59 221, execveat 322 281, kill 62 129, tgkill 234 131,
 prlimit64 302 261, prctl 157 167, socketpair 53 199, sendto 44 206, ioctl 16 29,
-fcntl 72 25, open 2 -, openat 257 56, openat2 437 437, creat 85 -, truncate 76 45
+fcntl 72 25, mmap 9 222, open 2 -, openat 257 56, openat2 437 437, creat 85 -, truncate 76 45
 """
 
 

@@ -68,7 +68,11 @@ def check(process: Process | Born, limits: Limits) -> None:
         threads = os.stat(f"/proc/{pid}/task").st_nlink - 2  # noqa: PTH116 (ten times a second)
         if threads > limits.threads + 1:
             raise Ended(Ending.EXIT, f"ended: {threads} threads, more than {limits.threads}")
-        folder = os.statvfs(f"/proc/{pid}/root/tmp")
+        try:
+            folder = os.statvfs(f"/proc/{pid}/root/tmp")
+        except FileNotFoundError:  # its first thread has ended, and others go on
+            last = max(os.listdir(f"/proc/{pid}/task"), key=int)  # noqa: PTH208 (as above)
+            folder = os.statvfs(f"/proc/{pid}/task/{last}/root/tmp")
     except OSError:
         return  # it has gone, and that will show
     files = folder.f_files - folder.f_ffree

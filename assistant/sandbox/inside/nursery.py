@@ -104,6 +104,7 @@ for _fd in range(3):
     os.dup2(_fds[_fd], _fd)
     os.close(_fds[_fd])
 sys.argv[:] = ["-c", str(_fds[4]), str(_fds[3])]
-_used = "_child_of_request _alone _state _fds _fd gc _DESCRIPTORS _PR_SET_DUMPABLE _KILL _OWN_FILES"
+_used = "_OURS _THEIRS _child_of_request _alone _state _fds _fd gc _DESCRIPTORS"
+_used += " _PR_SET_DUMPABLE _KILL _OWN_FILES"
 for _name in (*_used.split(), "_used", "_name"):
     del globals()[_name]

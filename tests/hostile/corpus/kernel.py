@@ -190,7 +190,7 @@ PROGRAMS = (
         "32-bit calls",
         "if COLUMN: return []\n"
         "    import mmap\n"
-        "    page = mmap.mmap(-1, 4096, prot=7)\n"
+        "    page = mmap.mmap(-1, 4096, flags=0x22, prot=7)\n"
         "    page.write(bytes.fromhex('b814000000cd80c3'))\n"
         "    start = ctypes.addressof(ctypes.c_char.from_buffer(page))\n"
         "    run = ctypes.CFUNCTYPE(ctypes.c_int)(start)\n"

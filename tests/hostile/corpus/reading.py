@@ -90,7 +90,7 @@ PROGRAMS = (
     ),
     _one(
         "by a map of the file",
-        "mmap.mmap(os.open(SECRET_FILE, 0), 0, prot=1).read().decode()",
+        "mmap.mmap(os.open(SECRET_FILE, 0), 0, flags=2, prot=1).read().decode()",
         "import mmap",
     ),
     _one(

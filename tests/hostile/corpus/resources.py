@@ -36,8 +36,37 @@ PROGRAMS = (
         tame=True,
     ),
     _takes(
+        "its own words back",
+        "import os\n"
+        "def f(x):\n"
+        "    back = os.open('/proc/self/fd/1', os.O_RDONLY | os.O_NONBLOCK)\n"
+        "    while True:\n"
+        "        os.write(1, b'x')\n"
+        "        try: os.read(back, 1)\n"
+        "        except BlockingIOError: pass\n",
+        *("timeout", "output limit", "error PermissionError"),
+        landlock=("timeout", "output limit", "error PermissionError"),
+        intent="the parent is told of output that is not there any more when it reads",
+        **SHORT,
+    ),
+    _takes(
+        "files, from a thread that outlives the first",
+        "import ctypes, os, threading, time\n"
+        "def work():\n"
+        "    time.sleep(0.2)\n"
+        "    for number in range(9000): os.close(os.open(f'/tmp/{number}', os.O_CREAT))\n"
+        "    time.sleep(60)\n"
+        "def f(x):\n"
+        "    threading.Thread(target=work).start()\n"
+        "    ctypes.CDLL(None).syscall(60 if os.uname().machine == 'x86_64' else 93, 0)\n",
+        *("output limit", "timeout"),
+        landlock=("timeout", "error *", "crash"),
+        intent="a process whose first thread has ended has no root that could be looked at",
+        **SHORT,
+    ),
+    _takes(
         "300 MiB by mmap",
-        "import mmap\nkept = [mmap.mmap(-1, 10 << 20) for _ in range(30)]\n" + _GOOD,
+        "import mmap\nkept = [mmap.mmap(-1, 10 << 20, flags=0x22) for _ in range(30)]\n" + _GOOD,
         *("error OSError", "memory", "error PermissionError"),
         **SMALL,
         tame=True,

@@ -79,6 +79,34 @@ PROGRAMS = (
         before="import os\n",
     ),
     _presses(
+        "settings of the kernel",
+        "opens for writing what root may set for the whole machine: a writer of core files",
+        "    for folder, _, names in os.walk('/proc/sys'):\n"
+        "        for name in names:\n"
+        "            try: os.close(os.open(os.path.join(folder, name), os.O_WRONLY))\n"
+        "            except OSError: continue\n"
+        "            got.append(name)\n",
+        before="import os\n",
+    ),
+    _presses(
+        "all file systems at once",
+        "has everybody wait until the disks have everything",
+        "    for numbers in ((162, 81), (306, 267)):\n"
+        "        ctypes.set_errno(0)\n"
+        "        libc.syscall(ctypes.c_long(numbers[0 if X else 1]), 0)\n"
+        "        if ctypes.get_errno() != errno.EPERM: got.append(numbers)\n",
+    ),
+    _presses(
+        "memory that is shared and shrunk",
+        "keeps pages that no limit on the address space counts any more",
+        "    kept = []\n"
+        "    for _ in range(8):\n"
+        "        try: piece = mmap.mmap(-1, 1 << 20)\n"
+        "        except OSError: break\n"
+        "        piece.resize(4096); kept.append(piece); got.append(1)\n",
+        before="import mmap\n",
+    ),
+    _presses(
         "Python's own folder",
         "leaves a module where every Python of the machine would find it",
         "    for folder in (os.path.dirname(os.__file__), os.path.dirname(sys.executable)):\n"
@@ -98,7 +126,9 @@ PROGRAMS = (
         "            found = os.listdir(path) if os.path.isdir(path) else open(path, 'rb').read()\n"
         "        except OSError: continue\n"
         "        if found and b'bwrap' not in found and found != own: got.append(path)\n",
-        before="import os\nown = open('/proc/self/cmdline', 'rb').read()\n",
+        before="import os\n"
+        "try: own = open('/proc/self/cmdline', 'rb').read()\n"
+        "except OSError: own = b''\n",
     ),
     _presses(
         "a process that is not there",

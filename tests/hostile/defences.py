@@ -231,6 +231,16 @@ CALLS = (
             ("kernel: keys, programs and events in the kernel",)),
     Defence("the filter of unknown calls", BOTH, newer_calls, ("wall: calls that came later",)),
     Defence("the filter of 32-bit calls", BOTH, other_architectures, ("kernel: 32-bit calls",)),
+    Defence(
+        "settings of the kernel",
+        BUBBLEWRAP,
+        words("--remount-ro", "/proc"),
+        ("wall: settings of the kernel",),
+        here=_root_only,
+    ),
+    Defence(
+        "private memory alone", BOTH, rule("mmap"), ("wall: memory that is shared and shrunk",)
+    ),
     Defence("new processes", BOTH, rule("clone"), ("process: fork", "process: daemon")),
     Defence("new programs", BOTH, rule("execve", "execveat"), ("kernel: processes",)),
     Defence("new programs: another Python", BUBBLEWRAP, rule("execve", "execveat"),

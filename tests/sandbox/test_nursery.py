@@ -362,3 +362,17 @@ def test_the_end_of_the_parent_ends_it(layer: Layer, tmp_path: Path, moment: str
         parent.kill()
         parent.wait()
     wait_until(lambda: all(map(gone, running)))
+
+
+def test_a_nursery_may_be_closed_before_its_program_is():
+    """The program's end then has nothing to ask, and signals no number that was given back."""
+    nursery = Nursery()
+    nursery.prepare(Limits())
+    child = nursery.born(Limits())
+    assert child is not None
+    left = nursery.pids
+
+    nursery.close()
+    child.end()
+
+    assert left and all(map(gone, left))

@@ -17,7 +17,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from assistant.engine.engine import Engine
-from assistant.engine.types import CancelToken, Finished, FinishReason, Output, Prepared
+from assistant.engine.types import (
+    CancelToken,
+    Finished,
+    FinishReason,
+    Output,
+    Prepared,
+    Priority,
+    Role,
+)
 from assistant.errors import AssistantError, EngineProblem
 
 MAX_WAITING = 32
@@ -74,6 +82,11 @@ class Job:
     id: str
     request: Prepared
     outbox: Outbox
+    priority: Priority = Priority.INTERACTIVE
+    source: str = ""
+    """Client and document of an inline request: a newer one with the same takes its place."""
+    role: Role = Role.GENERATE
+    """Which of the loaded models it was prepared for."""
     cancel: CancelToken = field(default_factory=CancelToken)
 
 
@@ -114,6 +127,16 @@ class Worker:
         if self._engine is None:
             raise self.failure or EngineProblem("The model is still being loaded.")
         return self._engine
+
+    def engine_for(self, role: Role) -> Engine | None:
+        """The engine that serves `role`, or None: no loaded model can.
+
+        Raises:
+            AssistantError: none is loaded (yet); the reason.
+        """
+        engine = self.engine
+        able = engine.facts.fim if role is Role.INLINE else engine.facts.chat
+        return engine if able else None
 
     @property
     def running(self) -> int:

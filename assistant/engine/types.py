@@ -41,14 +41,43 @@ class ModelFacts:
     """Weights, in bytes."""
 
 
+class Role(enum.Enum):
+    """What a loaded model is used for."""
+
+    GENERATE = "generate"
+    """Reasoning and code."""
+    INLINE = "inline"
+    """Completions inside of a line."""
+
+
+class Priority(enum.IntEnum):
+    """Who goes first: as long as a lower number has work, a higher one waits."""
+
+    INLINE = 0
+    """A completion that somebody waits for while typing."""
+    INTERACTIVE = 1
+    """An answer that somebody watches."""
+    BACKGROUND = 2
+    """Work that nobody waits for: evaluations, warming a cache."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen; temperature 0 is greedy and ignores the rest."""
+    """How the next token is chosen; temperature 0 is greedy and ignores all but the penalties."""
 
     temperature: float = 0.0
     top_k: int = 40
+    """Keep the k most likely; 0: all."""
     top_p: float = 0.95
+    min_p: float = 0.0
+    """Drop what is less likely than this share of the most likely."""
     seed: int | None = None
+    repeat_penalty: float = 1.0
+    """Divides the logits of tokens that occurred; 1: off."""
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    penalty_tokens: int = 64
+    """How far back the penalties look, in tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +97,31 @@ class Forced:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """An end to long reasoning: when `until` has not come after `tokens`, `text` is appended."""
+
+    tokens: int
+    until: str
+    """The text with which reasoning ends by itself, such as `</think>`."""
+    text: str
+    """What is put in its place: the end of the reasoning and the beginning of the code."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """When generation ends and what it is made to say."""
 
     max_tokens: int | None = None
-    """None: as many as fit in the context."""
+    """None: as many as fit in the context; 0: evaluate the prompt and keep it, generate nothing."""
     stop: tuple[str, ...] = ()
     forced: tuple[Forced, ...] = ()
+    budget: Budget | None = None
+    grammar: str | None = None
+    """GBNF that the whole answer has to follow."""
+    logprobs: int | None = None
+    """How many alternatives to tell for each token; None: no probabilities at all."""
+    line_ms: int | None = None
+    """End at the first line break that comes later than this after the first token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +135,12 @@ class Prepared:
     """How many tokens may be generated."""
     before: str = ""
     """Text of a prefilled answer; `Forced.after` may begin in it."""
+    healed: bytes = b""
+    """Bytes that were taken off the end of the prompt because they may be half a token. What is
+    generated has to begin with them; they are not given out again."""
+    lookup: tuple[int, ...] | None = None
+    """Guess ahead from the prompt and these tokens (an editor's buffer, say); None: never guess.
+    Worth it for tasks that repeat much of their input."""
 
 
 class FinishReason(enum.Enum):
@@ -108,12 +161,26 @@ class PromptProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenProbability:
+    """One generated token and what else it could have been."""
+
+    token: int
+    piece: bytes
+    logprob: float
+    """Natural logarithm, of the model's own distribution (before temperature and cuts)."""
+    alternatives: tuple[tuple[int, bytes, float], ...] = ()
+    """(token, piece, logprob) of the most likely, the most likely first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """The next piece of the answer."""
 
     text: str
     tokens: int
     """Tokens generated so far."""
+    probabilities: tuple[TokenProbability, ...] = ()
+    """Of the tokens that were generated since the last piece, when asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +192,49 @@ class Finished:
     cached_tokens: int
     completion_tokens: int
     prompt_ms: float
+    """From the first to the last step of the prompt; waiting in the queue is not in it."""
     predicted_ms: float
+    queue_ms: float = 0.0
+    """From the submission to the first step."""
+    drafted: int = 0
+    """Tokens that were guessed ahead by looking them up, ..."""
+    accepted: int = 0
+    """... and how many of the guesses were right."""
+    stop: str | None = None
+    """The stop string that ended it, if one did."""
 
 
 Output = PromptProgress | Text | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one model's engine did since it was loaded, and what it holds."""
+
+    running: int
+    """Requests in work."""
+    waiting: int
+    """Requests that have not begun."""
+    cells: int
+    """Tokens that fit in the memory of all sequences together, ..."""
+    cells_used: int
+    """... and how many are in it, those that several sequences share counted once."""
+    parked: int
+    """Finished sequences that are kept for the next request with the same beginning."""
+    prompt_tokens: int
+    """Tokens of prompts that were evaluated, ..."""
+    cached_tokens: int
+    """... and those that were found in memory instead."""
+    generated_tokens: int
+    decode_calls: int
+    aborted_calls: int
+    """Decode calls that were stopped half-way for a cancel or for a more urgent request."""
+    drafted: int
+    accepted: int
+    prompt_seconds: float
+    generated_seconds: float
+    rollback: str
+    """`exact`, or how a cache that can not be rolled back is handled."""
 
 
 class CancelToken:

@@ -164,7 +164,7 @@ async def _serve(options: Options, listener: socket.socket) -> int:
             elif not place.ours:
                 log.warning("ends: its socket was removed, so no client can find it")
                 stop()
-            elif worker.running and now - worker.heartbeat > HANG_SECONDS:
+            elif worker.decoding and now - worker.heartbeat > HANG_SECONDS:
                 log.critical("ends: the engine shows no sign of life")
                 os._exit(70)
 

@@ -1,7 +1,7 @@
-"""The one thread that touches the model, and the queue in front of it.
+"""The one thread that touches the models, and how results travel back from it.
 
-llama.cpp's context is not thread-safe and a decode call takes long, so requests wait here while
-asyncio goes on serving. Results travel back through an `Outbox` per request.
+llama.cpp's context is not thread-safe and a decode call takes long, so the scheduler runs in a
+thread of its own while asyncio goes on serving. Results come through an `Outbox` per request.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import contextlib
 import enum
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from assistant.engine.engine import Engine
+from assistant.engine.running import Ticket
+from assistant.engine.scheduler import Scheduler
 from assistant.engine.types import (
-    CancelToken,
+    Figures,
     Finished,
     FinishReason,
     Output,
@@ -87,11 +88,14 @@ class Job:
     """Client and document of an inline request: a newer one with the same takes its place."""
     role: Role = Role.GENERATE
     """Which of the loaded models it was prepared for."""
-    cancel: CancelToken = field(default_factory=CancelToken)
+    ticket: Ticket = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ticket = Ticket(self.request, self.outbox.put, self.priority, self.source)
 
 
 class Worker:
-    """Loads the model and serves jobs in order, in a thread of its own.
+    """Loads the model and serves jobs, in a thread of its own.
 
     Args:
         load: makes the engine; called in the thread.
@@ -102,15 +106,13 @@ class Worker:
         self.phase = Phase.LOADING
         self.failure: AssistantError | None = None
         self.served = 0
-        self.heartbeat = time.monotonic()
-        """When the thread last showed a sign of life while it had work."""
         self._load = load
         self._on_answer = on_answer
         self._engine: Engine | None = None
-        self._waiting: collections.deque[Job] = collections.deque()
-        self._running: Job | None = None
+        self._open = 0
+        self._counting = threading.Lock()
         self._stopping = False
-        self._changed = threading.Condition()
+        self._scheduler = Scheduler(self._ended)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -139,41 +141,49 @@ class Worker:
         return engine if able else None
 
     @property
+    def heartbeat(self) -> float:
+        """When the thread last showed a sign of life while it had work, on the monotonic clock."""
+        return self._scheduler.heartbeat
+
+    @property
+    def decoding(self) -> bool:
+        """True while a decode call is under way."""
+        return self._scheduler.decoding
+
+    @property
     def running(self) -> int:
-        """Requests in work: 0 or 1."""
-        return int(self._running is not None)
+        """Requests in work."""
+        figures = self.figures()
+        return figures.running if figures is not None else 0
 
     @property
     def waiting(self) -> int:
-        """Requests in the queue."""
-        return len(self._waiting)
+        """Requests that have not begun."""
+        return max(0, self._open - self.running)
+
+    def figures(self, role: Role = Role.GENERATE) -> Figures | None:
+        """What the engine of a role did and holds; None while there is none."""
+        engine = self._engine
+        return self._scheduler.figures(engine) if engine is not None else None
 
     def submit(self, job: Job) -> bool:
         """Queue a job; False when the queue is full or the worker is stopping."""
-        with self._changed:
-            if len(self._waiting) >= MAX_WAITING or self._stopping:
+        engine = self._engine
+        with self._counting:
+            if engine is None or self._stopping or self.waiting >= MAX_WAITING:
                 return False
-            self._waiting.append(job)
-            self._changed.notify()
+            self._open += 1
+        self._scheduler.submit(engine, job.ticket)
         return True
 
     def cancel(self, job: Job) -> None:
         """End a job, be it waiting or running; harmless when it has ended."""
-        job.cancel.cancel()
-        with self._changed:
-            if job not in self._waiting:
-                return
-            self._waiting.remove(job)
-        job.outbox.put(_never_started(job))
+        self._scheduler.cancel(job.ticket)
 
     def stop(self, timeout: float) -> bool:
         """Cancel everything, free the model, end the thread; False when it did not end."""
-        with self._changed:
-            self._stopping = True
-            jobs = [*self._waiting, *([self._running] if self._running else [])]
-            self._changed.notify()
-        for job in jobs:
-            self.cancel(job)
+        self._stopping = True
+        self._scheduler.stop()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
@@ -187,48 +197,21 @@ class Worker:
             log.exception("loading failed")
             self._fail(EngineProblem(f"The model can not be loaded: {error!r}."))
             return
-        self._engine, self.phase = engine, Phase.OK
-        log.info("loaded %s", engine.facts)
         with engine:
-            while (job := self._next()) is not None:
-                self._serve(engine, job)
-        self._engine = None
+            self._scheduler.attach(engine)
+            self._engine, self.phase = engine, Phase.OK
+            log.info("loaded %s", engine.facts)
+            self._scheduler.run()
+            self._engine = None
 
     def _fail(self, error: AssistantError) -> None:
         log.error("the model can not be loaded: %s", error)
         self.failure, self.phase = error, Phase.FAILED
 
-    def _next(self) -> Job | None:
-        with self._changed:
-            while not self._waiting and not self._stopping:
-                self._changed.wait()
-            if self._stopping:
-                return None
-            self.heartbeat = time.monotonic()
-            self._running = self._waiting.popleft()
-            return self._running
-
-    def _serve(self, engine: Engine, job: Job) -> None:
-        last: Output | AssistantError = _never_started(job)
-        try:
-            for output in engine.generate(job.request, job.cancel):
-                self.heartbeat = time.monotonic()
-                if isinstance(output, Finished):
-                    last = output
-                else:
-                    job.outbox.put(output)
-        except AssistantError as error:
-            last = error
-        except Exception as error:
-            log.exception("request %s failed", job.id)
-            last = EngineProblem(f"The engine failed in this request: {error!r}.")
-        self._running = None
-        if isinstance(last, Finished) and last.reason is not FinishReason.CANCELLED:
+    def _ended(self, ended: Finished | AssistantError) -> None:
+        """Before the last output of a request goes out: who has read it sees it counted."""
+        with self._counting:
+            self._open -= 1
+        if isinstance(ended, Finished) and ended.reason is not FinishReason.CANCELLED:
             self.served += 1
             self._on_answer()
-        # The end goes out last: who has read it sees the worker free and the answer counted.
-        job.outbox.put(last)
-
-
-def _never_started(job: Job) -> Finished:
-    return Finished(FinishReason.CANCELLED, len(job.request.tokens), 0, 0, 0.0, 0.0)

@@ -1,43 +1,48 @@
-"""One loaded model: prepare requests, generate answers, close.
+"""One loaded model: prepare requests, start them, close.
 
-`prepare_*` may be called from any thread and refuses what can not be served; `generate` belongs
-to one thread at a time. This is where tokens are sampled.
+`prepare_*` may be called from any thread and refuses what can not be served. What is prepared is
+served by a `Scheduler`; `generate` is a short way to one, for a program that has the model alone.
 """
 
 from __future__ import annotations
 
+import collections
 import os
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from assistant.engine import library
-from assistant.engine.context import Context
-from assistant.engine.output import ForcedTexts, StopFinder
-from assistant.engine.sampling import Sampler
+from assistant.engine.context import Context, ContextSize, Rollback, rollback_of
+from assistant.engine.running import Running, Ticket
+from assistant.engine.scheduler import Scheduler
 from assistant.engine.template import ChatTemplate
 from assistant.engine.types import (
     CancelToken,
     EngineSettings,
     Finished,
-    FinishReason,
     Limits,
     Message,
     ModelFacts,
     Output,
     Prepared,
-    PromptProgress,
     Sampling,
-    Text,
+    TokenProbability,
 )
-from assistant.engine.vocabulary import TextDecoder, Vocabulary
-from assistant.errors import ModelProblem, RequestProblem
+from assistant.engine.vocabulary import Vocabulary
+from assistant.errors import AssistantError, ModelProblem, RequestProblem
 from assistant.format.completion import METADATA_NAME_KEY, METADATA_VERSION_KEY
 from assistant.models import gguf
 
 DEFAULT_CONTEXT = 8192
 """Memory grows with the context: 128 KiB a token for an 8B Llama, so 1 GiB at this length."""
 _MIN_CONTEXT = 32
+_SEQUENCES = 64
+"""Sequences that a context can hold, in work and parked. They cost nothing but their tokens."""
+_STATES = 8
+_SHARED_CACHE_BYTES = 256 * 1024 * 1024
+"""For a small model the memory is made larger than one context, up to this, so that the requests
+of several clients stay in it side by side."""
 _FILL_DEFAULT_TOKENS = 128
 _ONE_THREAD_BYTES = 32 * 1024 * 1024
 
@@ -64,28 +69,43 @@ class Engine:
             self.vocabulary = Vocabulary(lib, lib.llama_model_get_vocab(self._model))
             source = header.text("tokenizer.chat_template")
             self._template = ChatTemplate(source, self.vocabulary) if source else None
-            length = _context_length(lib.llama_model_n_ctx_train(self._model), settings)
-            threads = settings.threads or threads_for(lib.llama_model_size(self._model))
-            self._context = Context(lib, self._model, length, threads)
+            trained = lib.llama_model_n_ctx_train(self._model)
+            self._length = _context_length(trained, settings)
+            self.context = Context(lib, self._model, self._size(settings))
         except BaseException:
             lib.llama_model_free(self._model)
             raise
+        self._own: Scheduler | None = None
         self.facts = ModelFacts(
             path=path,
             modified_ns=modified_ns,
             description=header.text("general.name") or header.architecture,
             format_name=header.text(METADATA_NAME_KEY),
             format_version=header.integer(METADATA_VERSION_KEY),
-            context_length=self._context.length,
+            context_length=min(self._length, self.context.cells),
             fim=self.vocabulary.fim is not None,
             chat=self._template is not None,
             memory_bytes=lib.llama_model_size(self._model),
         )
 
+    def _size(self, settings: EngineSettings) -> ContextSize:
+        lib, model = self._lib, self._model
+        threads = settings.threads or threads_for(lib.llama_model_size(model))
+        if rollback_of(lib, model) is Rollback.WHOLE:
+            # Each of these has a state of its own, whether it is used or not.
+            return ContextSize(settings.cells or self._length, _STATES, threads)
+        cells = settings.cells or _cells(self._length, _bytes_per_token(lib, model))
+        return ContextSize(max(cells, self._length), _SEQUENCES, threads)
+
+    @property
+    def divisible(self) -> bool:
+        """Whether the memory of a sequence can be cut anywhere."""
+        return self.context.rollback is Rollback.EXACT
+
     def close(self) -> None:
         """Free the context and the model."""
         if self._model:
-            self._context.close()
+            self.context.close()
             self._lib.llama_model_free(self._model)
             self._model = None
 
@@ -153,7 +173,7 @@ class Engine:
         limits = limits or Limits()
         wanted = limits.max_tokens or _FILL_DEFAULT_TOKENS
         begin = [] if self.vocabulary.begin is None else [self.vocabulary.begin]
-        room = max(0, self._context.length - wanted - 3 - len(begin))
+        room = max(0, self.facts.context_length - wanted - 3 - len(begin))
         head, tail = _cut(self.vocabulary.tokenize(prefix), self.vocabulary.tokenize(suffix), room)
         before, after, middle = self.vocabulary.fim
         tokens = [*begin, before, *head, after, *tail, middle]
@@ -168,85 +188,63 @@ class Engine:
         default: int | None = None,
     ) -> Prepared:
         limits = limits or Limits()
-        room = self._context.length - len(tokens)
+        room = self.facts.context_length - len(tokens)
         if not tokens:
             raise RequestProblem("The request is empty.")
         if room < 1:
             raise RequestProblem(
                 f"The request has {len(tokens)} tokens; the context of this model holds "
-                f"{self._context.length}, and the answer has to fit as well.",
+                f"{self.facts.context_length}, and the answer has to fit as well.",
                 hint="Send less context, or choose a model with a longer one.",
             )
         wanted = limits.max_tokens or default or room
         return Prepared(tuple(tokens), sampling or Sampling(), limits, min(wanted, room), before)
 
+    def start(self, ticket: Ticket) -> Running:
+        """Take a request into work, in the scheduler's thread.
+
+        Raises:
+            RequestProblem: its grammar can not be used.
+        """
+        return Running(ticket, self._lib, self.vocabulary, self.facts.context_length)
+
+    def probability(self, request: Prepared, row: int, token: int) -> TokenProbability | None:
+        """How likely `token` was at a row of the last call; None when nobody asked."""
+        return None
+
+    def forget(self) -> None:
+        """Forget what `generate` has kept of earlier requests."""
+        if self._own is not None:
+            self._own.detach(self)
+            self._own.attach(self)
+
     def generate(self, request: Prepared, cancel: CancelToken) -> Iterator[Output]:
         """The answer as it comes: progress of the prompt, pieces of text, one `Finished` last.
+
+        Closing the iterator cancels the request. Not while a daemon's scheduler serves the model.
 
         Raises:
             EngineProblem: llama.cpp failed in this request; the next one starts afresh.
         """
-        started = time.perf_counter()
-        total = len(request.tokens)
-        cached = self._context.keep_prefix(request.tokens)
-        yield PromptProgress(total, cached, cached)
-        for done in self._context.evaluate(request.tokens[cached:], cancel):
-            yield PromptProgress(total, cached, cached + done)
-        evaluated = time.perf_counter()
-        count, reason = 0, FinishReason.CANCELLED
-        if not cancel.cancelled:
-            for output in self._tokens(request, cancel):
-                if isinstance(output, FinishReason):
-                    reason = output
-                else:
-                    count = output.tokens
-                    if output.text:
-                        yield output
-        ended = time.perf_counter()
-        yield Finished(
-            reason=reason,
-            prompt_tokens=total,
-            cached_tokens=cached,
-            completion_tokens=count,
-            prompt_ms=(evaluated - started) * 1000,
-            predicted_ms=(ended - evaluated) * 1000,
-        )
-
-    def _tokens(self, request: Prepared, cancel: CancelToken) -> Iterator[Text | FinishReason]:
-        """Sample, look at the text, evaluate; the reason of the end comes last."""
-        context, vocabulary = self._context, self.vocabulary
-        forced = ForcedTexts(request.limits.forced, request.before)
-        stops = StopFinder(request.limits.stop)
-        decoder = TextDecoder()
-        count = 0
-        with Sampler(self._lib, request.sampling) as sampler:
+        if self._own is None:
+            self._own = Scheduler()
+            self._own.attach(self)
+        outputs: collections.deque[Output | AssistantError] = collections.deque()
+        ticket = Ticket(request, outputs.append, cancel=cancel)
+        self._own.submit(self, ticket)
+        try:
             while True:
-                token = sampler.sample(context.pointer)
-                if vocabulary.is_end(token):
-                    yield Text(stops.close(), count)
-                    yield FinishReason.STOP
-                    return
-                follow, piece = [token], decoder.feed(vocabulary.piece(token))
-                if (addition := forced.feed(piece)) is not None:
-                    kept = piece[: addition.keep]
-                    # A token that reaches beyond the place is replaced by its part before it.
-                    head = [token] if kept == piece else vocabulary.tokenize(kept)
-                    follow = head + vocabulary.tokenize(addition.text)
-                    piece, decoder = kept + addition.text, TextDecoder()
-                count += len(follow)
-                yield Text(stops.feed(piece), count)
-                if stops.found:
-                    yield FinishReason.STOP
-                    return
-                if count >= request.max_tokens or len(follow) > context.room:
-                    yield Text(stops.close(), count)
-                    yield FinishReason.LENGTH
-                    return
-                for _ in context.evaluate(follow, cancel):
-                    pass
-                if cancel.cancelled:
-                    yield FinishReason.CANCELLED
-                    return
+                while outputs:
+                    output = outputs.popleft()
+                    if isinstance(output, AssistantError):
+                        raise output
+                    yield output
+                    if isinstance(output, Finished):
+                        return
+                self._own.step()
+        finally:
+            cancel.cancel()
+            self._own.step()
 
 
 def threads_for(weights: int) -> int:
@@ -282,6 +280,20 @@ def _load(path: Path, settings: EngineSettings) -> object:
 def _context_length(trained: int, settings: EngineSettings) -> int:
     wanted = settings.context_length or DEFAULT_CONTEXT
     return max(_MIN_CONTEXT, min(wanted, trained))
+
+
+def _cells(length: int, bytes_per_token: int) -> int:
+    """Tokens that the memory of all sequences together shall hold."""
+    affordable: int = _SHARED_CACHE_BYTES // max(1, bytes_per_token)
+    return max(length, min(affordable, length * 8))
+
+
+def _bytes_per_token(lib: Any, model: Any) -> int:
+    """What a token takes in memory: keys and values of all layers, in float16."""
+    heads = lib.llama_model_n_head(model) or 1
+    width: int = lib.llama_model_n_embd(model) // heads * lib.llama_model_n_head_kv(model)
+    layers: int = lib.llama_model_n_layer(model)
+    return layers * width * 2 * 2
 
 
 def _cut(head: list[int], tail: list[int], room: int) -> tuple[list[int], list[int]]:

@@ -28,6 +28,8 @@ _CONTINUES = 5
 # What it calls errors when a decode call was aborted as we asked.
 _ABORTED = ("with error 1", "compute status: 1", "ret = 2")
 _ABORT_FOLLOWS = "removing memory module entries"
+# Of no interest: no sequence gets longer than what the model was trained for, all together may.
+_TOGETHER = "possible training context overflow"
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +111,7 @@ def _log_callback(lib: Any) -> Any:
         line = text.decode("utf-8", "replace").strip()
         if not line.strip("."):  # loading prints a row of dots
             return
-        if line.endswith(_ABORTED) or _ABORT_FOLLOWS in line:
+        if line.endswith(_ABORTED) or _ABORT_FOLLOWS in line or _TOGETHER in line:
             log.debug("%s", line)
             return
         log.log(level, "%s", line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assistant.engine.types import Forced
+from assistant.engine.types import Budget, Forced
 
 
 class StopFinder:
@@ -18,6 +18,8 @@ class StopFinder:
         self._stops = tuple(stop for stop in stops if stop)
         self._held = ""
         self.found = False
+        self.found_stop: str | None = None
+        """The stop string that was found."""
 
     def feed(self, text: str) -> str:
         """The text that is certainly before any stop string; sets `found` at the first one."""
@@ -25,10 +27,11 @@ class StopFinder:
             return ""
         text = self._held + text
         self._held = ""
-        hits = [index for stop in self._stops if (index := text.find(stop)) >= 0]
+        hits = [(index, stop) for stop in self._stops if (index := text.find(stop)) >= 0]
         if hits:
             self.found = True
-            return text[: min(hits)]
+            index, self.found_stop = min(hits)
+            return text[:index]
         keep = max((_overlap(text, stop) for stop in self._stops), default=0)
         if keep:
             text, self._held = text[:-keep], text[-keep:]
@@ -46,6 +49,33 @@ def _overlap(text: str, stop: str) -> int:
         if text.endswith(stop[:length]):
             return length
     return 0
+
+
+class BudgetWatch:
+    """Counts the tokens of reasoning and says when it has to be brought to an end.
+
+    Args:
+        budget: None: reasoning may take as long as it likes.
+    """
+
+    def __init__(self, budget: Budget | None) -> None:
+        self._budget = budget
+        self._tail = ""
+
+    def feed(self, piece: str, count: int) -> str | None:
+        """Take the newest piece, with `count` tokens generated; the text that has to follow."""
+        budget = self._budget
+        if budget is None:
+            return None
+        self._tail += piece
+        if budget.until in self._tail:
+            self._budget = None
+            return None
+        if count >= budget.tokens:
+            self._budget = None
+            return budget.text
+        self._tail = self._tail[-len(budget.until) :]
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import secrets
 from types import TracebackType
 from typing import Any
 
-from assistant.engine.types import Sampling
+from assistant.engine.types import Prepared, Sampling
+from assistant.engine.vocabulary import Vocabulary
 
 
 class Sampler:
@@ -14,10 +15,13 @@ class Sampler:
 
     Args:
         lib: the checked library.
-        sampling: greedy at temperature 0, otherwise top-k, top-p, temperature, in this order.
+        vocabulary: of the model.
+        request: greedy at temperature 0, otherwise top-k, top-p, temperature, in this order.
     """
 
-    def __init__(self, lib: Any, sampling: Sampling) -> None:
+    def __init__(self, lib: Any, vocabulary: Vocabulary, request: Prepared) -> None:
+        sampling = request.sampling
+        self.margin = float("inf")
         self._lib = lib
         self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         for sampler in _samplers(lib, sampling):
@@ -32,12 +36,25 @@ class Sampler:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._lib.llama_sampler_free(self._chain)
+        self.close()
 
-    def sample(self, context: Any) -> int:
-        """A token from the logits of the last evaluated row of a `llama_context *`."""
-        token: int = self._lib.llama_sampler_sample(self._chain, context, -1)
+    def close(self) -> None:
+        """Free it."""
+        if self._chain:
+            self._lib.llama_sampler_free(self._chain)
+            self._chain = None
+
+    def pick(self, context: Any, row: int) -> int:
+        """A token from the logits of a row of a `llama_context *`."""
+        token: int = self._lib.llama_sampler_sample(self._chain, context, row)
         return token
+
+    def accept(self, token: int) -> None:
+        """The token was taken."""
+
+    def unhealed(self, piece: bytes) -> bytes:
+        """The part of a piece that is not in the prompt already."""
+        return piece
 
 
 def _samplers(lib: Any, sampling: Sampling) -> list[Any]:

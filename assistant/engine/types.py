@@ -14,6 +14,9 @@ class EngineSettings:
 
     context_length: int | None = None
     """Tokens of prompt and answer together; None: the model's own, at most 8192."""
+    cells: int | None = None
+    """Tokens that all requests to this model may hold together; None: one context, or several
+    where they are cheap."""
     threads: int | None = None
     """CPU threads; None: one for a very small model, otherwise the cores that this process may
     use."""

@@ -14,6 +14,7 @@ from assistant.daemon.server import build_app
 from assistant.daemon.service import Service
 from assistant.daemon.worker import MAX_WAITING, Phase, Worker
 from assistant.engine.engine import Engine
+from assistant.engine.running import Running, Ticket
 from assistant.engine.types import EngineSettings
 from tests.support.daemons import chat, wait_until
 
@@ -69,9 +70,9 @@ async def test_a_queue_has_an_end(models: Path) -> None:
     class Slow(Engine):
         """Waits before it begins."""
 
-        def generate(self, *arguments):  # type: ignore[no-untyped-def]
+        def start(self, ticket: Ticket) -> Running:
             held.wait(30)
-            return super().generate(*arguments)
+            return super().start(ticket)
 
     async with served(lambda: Slow(models / "abcd.gguf", EngineSettings(threads=1))) as (
         http,
@@ -80,10 +81,7 @@ async def test_a_queue_has_an_end(models: Path) -> None:
         wait_until(lambda: worker.phase is Phase.OK)
         url, body = "/v1/chat/completions", chat()
         async with asyncio.timeout(30):
-            asked = [asyncio.create_task(http.post(url, json=body))]
-            while not worker.running:
-                await asyncio.sleep(0.01)
-            asked += [asyncio.create_task(http.post(url, json=body)) for _ in range(MAX_WAITING)]
+            asked = [asyncio.create_task(http.post(url, json=body)) for _ in range(MAX_WAITING)]
             while worker.waiting < MAX_WAITING:
                 await asyncio.sleep(0.01)
         refused = await http.post(url, json=body)

@@ -1,0 +1,227 @@
+"""Which tokens lie in the memory of which sequence; what is kept when a request has ended.
+
+A finished sequence is parked: the next request with the same beginning takes what is common
+instead of evaluating it again. Sequences that share a beginning share its cells, so a copy costs
+no memory; when room is needed, parked ones go by least recent use.
+
+The cells are counted here as llama.cpp counts them, one for each token that is not shared; it
+has no function that tells how many are free.
+"""
+
+from __future__ import annotations
+
+import array
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from assistant.engine.context import Rollback
+
+_LEAST_WORTH = 16
+"""Beginnings shorter than this are not worth a parked sequence of their own."""
+
+
+class Memory(Protocol):
+    """What is needed of `context.Context`."""
+
+    cells: int
+    sequences: int
+    rollback: Rollback
+
+    def share(self, source: int, target: int, start: int, end: int) -> None:
+        """Copy a range of positions to another sequence, without copying its data."""
+
+    def cut(self, sequence: int, length: int) -> bool:
+        """Forget a tail; False where that can not be."""
+
+
+@dataclass(eq=False, slots=True)
+class Kept:
+    """A sequence: the tokens that the memory holds for it, in order."""
+
+    id: int
+    tokens: array.array[int] = field(default_factory=lambda: array.array("i"))
+    cells: array.array[int] = field(default_factory=lambda: array.array("i"))
+    """The number of the cell of each token; the same number in two sequences is one cell."""
+    used: int = 0
+    """When it was parked, as a count."""
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+class Cache:
+    """The sequences of one context.
+
+    Args:
+        memory: where the tokens lie.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._ids = list(range(memory.sequences - 1, -1, -1))
+        self._free = array.array("i", range(memory.cells - 1, -1, -1))
+        self._owners = array.array("i", bytes(4 * memory.cells))
+        self._parked: list[Kept] = []
+        self._clock = itertools.count(1)
+
+    @property
+    def free(self) -> int:
+        """Cells that no sequence uses."""
+        return len(self._free)
+
+    @property
+    def used(self) -> int:
+        """Cells that some sequence uses."""
+        return self._memory.cells - len(self._free)
+
+    @property
+    def parked(self) -> int:
+        """Sequences of finished requests."""
+        return len(self._parked)
+
+    def longest(self, prompt: array.array[int], limit: int) -> tuple[Kept | None, int]:
+        """The parked sequence with the longest common beginning, and its length.
+
+        Args:
+            prompt: the tokens that are wanted.
+            limit: take no more than this.
+        """
+        best, length = None, 0
+        for kept in self._parked:
+            common = min(common_prefix(kept.tokens, prompt), limit)
+            if common > length and (common == len(kept) or self._divisible):
+                best, length = kept, common
+        return best, length
+
+    @property
+    def _divisible(self) -> bool:
+        return self._memory.rollback is Rollback.EXACT
+
+    def open(self, prompt: array.array[int]) -> Kept | None:
+        """A sequence that begins with what is known of `prompt`, all but its last token.
+
+        Returns:
+            None when every sequence is in use by a running request.
+        """
+        source, length = self.longest(prompt, len(prompt) - 1)
+        if not self._ids and not self._drop_least_recent(besides=source):
+            if source is None or not self._evict(source):
+                return None
+            source, length = None, 0
+        made = Kept(self._ids.pop())
+        if source is not None and length:
+            source.used = next(self._clock)
+            self.copy(source, made, length)
+        return made
+
+    def copy(self, source: Kept, target: Kept, end: int) -> None:
+        """Let `target` have the tokens of `source` up to `end`, behind those it has.
+
+        The tokens that it has are the beginning of the source's.
+        """
+        start = len(target)
+        self._memory.share(source.id, target.id, start, end)
+        cells = source.cells[start:end]
+        owners = self._owners
+        for cell in cells:
+            owners[cell] += 1
+        target.tokens += source.tokens[start:end]
+        target.cells += cells
+
+    def can_copy(self, source: Kept, target: Kept, end: int) -> bool:
+        """Whether `copy` is possible: a state that is not divisible goes as a whole or not."""
+        return self._divisible or (len(target) == 0 and end == len(source))
+
+    def append(self, kept: Kept, tokens: Sequence[int]) -> None:
+        """`tokens` have been evaluated behind what the sequence had."""
+        kept.tokens.extend(tokens)
+        free, owners, cells = self._free, self._owners, kept.cells
+        for _ in tokens:
+            cell = free.pop()
+            owners[cell] = 1
+            cells.append(cell)
+
+    def truncate(self, kept: Kept, length: int) -> bool:
+        """Forget all from position `length` on; False (and all is forgotten) where that fails."""
+        if length >= len(kept):
+            return True
+        done = self._memory.cut(kept.id, length)
+        if not done:
+            self._memory.cut(kept.id, 0)
+            length = 0
+        self._release(kept.cells[length:])
+        del kept.tokens[length:], kept.cells[length:]
+        return done
+
+    def close(self, kept: Kept) -> None:
+        """Forget a sequence."""
+        self.truncate(kept, 0)
+        self._ids.append(kept.id)
+
+    def park(self, kept: Kept) -> None:
+        """Keep the sequence of a request that has ended; others that add nothing to it go."""
+        if len(kept) < _LEAST_WORTH:
+            self.close(kept)
+            return
+        for other in list(self._parked):
+            common = common_prefix(other.tokens, kept.tokens)
+            if self._divisible and len(other) - common < _LEAST_WORTH:
+                self._evict(other)
+        kept.used = next(self._clock)
+        self._parked.append(kept)
+
+    def snapshot(self, kept: Kept) -> None:
+        """Park a copy of a running sequence as it is now, where its state is not divisible."""
+        if self._divisible or not len(kept):
+            return
+        if self._ids or self._drop_least_recent():
+            copy = Kept(self._ids.pop(), used=next(self._clock))
+            self.copy(kept, copy, len(kept))
+            self._parked.append(copy)
+
+    def make_room(self, cells: int, besides: Kept | None = None) -> bool:
+        """Forget parked sequences until `cells` are free; False when that is not enough."""
+        while len(self._free) < cells and self._drop_least_recent(besides):
+            pass
+        return len(self._free) >= cells
+
+    def forget_parked(self) -> None:
+        """Forget all parked sequences."""
+        while self._drop_least_recent():
+            pass
+
+    def _drop_least_recent(self, besides: Kept | None = None) -> bool:
+        among: Iterator[Kept] = (kept for kept in self._parked if kept is not besides)
+        oldest = min(among, key=lambda kept: kept.used, default=None)
+        return oldest is not None and self._evict(oldest)
+
+    def _evict(self, kept: Kept) -> bool:
+        self._parked.remove(kept)
+        self.close(kept)
+        return True
+
+    def _release(self, cells: Iterable[int]) -> None:
+        owners, free = self._owners, self._free
+        for cell in cells:
+            owners[cell] -= 1
+            if not owners[cell]:
+                free.append(cell)
+
+
+def common_prefix(one: array.array[int], other: array.array[int]) -> int:
+    """How many items two arrays have in common at their beginning."""
+    high = min(len(one), len(other))
+    if one[:high] == other[:high]:
+        return high
+    a, b = memoryview(one).cast("B"), memoryview(other).cast("B")
+    low = 0  # the first `low` are equal, the first `high` are not
+    size = one.itemsize
+    while high - low > 1:
+        middle = (low + high) // 2
+        if a[low * size : middle * size] == b[low * size : middle * size]:
+            low = middle
+        else:
+            high = middle
+    return low

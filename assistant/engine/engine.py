@@ -219,9 +219,9 @@ class Engine:
         stops = StopFinder(request.limits.stop)
         decoder = TextDecoder()
         count = 0
-        with Sampler(self._lib, request.sampling) as sampler:
+        with Sampler(self._lib, vocabulary, request) as sampler:
             while True:
-                token = sampler.sample(context.pointer)
+                token = sampler.pick(context.pointer, -1)
                 if vocabulary.is_end(token):
                     yield Text(stops.close(), count)
                     yield FinishReason.STOP
@@ -233,6 +233,8 @@ class Engine:
                     head = [token] if kept == piece else vocabulary.tokenize(kept)
                     follow = head + vocabulary.tokenize(addition.text)
                     piece, decoder = kept + addition.text, TextDecoder()
+                for taken in follow:
+                    sampler.accept(taken)
                 count += len(follow)
                 yield Text(stops.feed(piece), count)
                 if stops.found:

@@ -208,7 +208,7 @@ class Engine:
         """
         return Running(ticket, self._lib, self.vocabulary, self.facts.context_length)
 
-    def probability(self, request: Prepared, row: int, token: int) -> TokenProbability | None:
+    def probability(self, one: Running, row: int, token: int) -> TokenProbability | None:
         """How likely `token` was at a row of the last call; None when nobody asked."""
         return None
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import collections
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assistant.engine import pace
-from assistant.engine.cache import Cache, common_prefix
+from assistant.engine.cache import Cache, Kept, common_prefix
 from assistant.engine.context import Outcome
+from assistant.engine.lookup import PromptLookup
 from assistant.engine.pace import Pace
 from assistant.engine.running import Running, Ticket
+from assistant.engine.speculation import DecodeCosts, Speculation
 from assistant.engine.types import Figures, FinishReason, Priority
 from assistant.errors import AssistantError, EngineProblem
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 MAX_RUNNING = 16
 """Requests of one class that are worked on side by side; the others wait."""
+UNCERTAIN = 0.1
+"""A lead of the best token in logits that is within what rounding does when several rows are
+evaluated in one call (measured: docs/log.md). A guess is not decided by less."""
 _WORTH_WAITING = 16
 """So many tokens in common make a request wait for another that evaluates them."""
 _HEADROOM = 64
@@ -40,7 +45,9 @@ class Part:
     first: int
     """Its first row."""
     tokens: list[int]
-    wants: bool
+    guesses: int = 0
+    """How many of the tokens, at the end, are guesses."""
+    wants: bool = False
     """The next token is to be sampled from its last row."""
 
 
@@ -83,6 +90,7 @@ class Lane:
         # Set when the next in the queue has to wait for another to end.
         self._blocked = [False for _ in Priority]
         self._batch = engine.context.begin()
+        self.costs = DecodeCosts()
         self._totals: collections.Counter[str] = collections.Counter()
         self._seconds = [0.0, 0.0]
 
@@ -96,6 +104,10 @@ class Lane:
             if ticket.claim():
                 ticket.finish(error)
             return
+        lookup = ticket.request.lookup
+        if lookup is not None and self.engine.divisible:
+            text = PromptLookup(ticket.request.tokens, lookup)
+            running.speculation = Speculation(text, self.costs)
         self.waiting[ticket.priority].append(running)
 
     def everyone(self) -> Iterable[Running]:
@@ -119,7 +131,7 @@ class Lane:
         self._batch = batch = self.context.begin()
         parts: list[Part] = []
         for one in generating[: self.context.outputs]:
-            self._put(parts, one, 1)
+            self._put(parts, one, 1, self._guess(one, len(generating)))
         if evaluating:
             self._put_prompts(parts, evaluating, self._prompt_rows(bool(generating)) - batch.count)
             # Who was first is last in the next call.
@@ -127,6 +139,13 @@ class Lane:
         if not parts:
             return None
         return Call(self, priority, parts, batch.count, self.pace.expected(batch.count))
+
+    def _guess(self, one: Running, generating: int) -> list[int]:
+        if one.speculation is None or one.plain_next:
+            one.plain_next = False
+            return []
+        room = min(self.context.outputs // generating, one.left) - 1
+        return one.speculation.guess(room, others=generating - 1)
 
     def _prompt_rows(self, generating: bool) -> int:
         seconds = pace.SHARED_SECONDS if generating else pace.ALONE_SECONDS
@@ -153,15 +172,18 @@ class Lane:
                 taken.append(one)
                 rows -= count
 
-    def _put(self, parts: list[Part], one: Running, count: int) -> bool:
+    def _put(self, parts: list[Part], one: Running, count: int, guess: Sequence[int] = ()) -> bool:
         """Add rows of a request to the call, if there is room in memory for them."""
-        if one.kept is None or not self._room(self._batch.count + count, one, parts):
+        rows = count + len(guess)
+        if one.kept is None or not self._room(self._batch.count + rows, one, parts):
             return False
         done = one.done
         tokens = one.known[done : done + count].tolist()
         wants = done + count == len(one.known)
-        first = self._batch.add(one.kept.id, done, tokens, int(wants))
-        parts.append(Part(one, first, tokens, wants))
+        tokens.extend(guess)
+        outputs = int(wants) + len(guess)
+        first = self._batch.add(one.kept.id, done, tokens, outputs)
+        parts.append(Part(one, first, tokens, len(guess), wants))
         return True
 
     def _adopt(self, one: Running) -> None:
@@ -285,8 +307,11 @@ class Lane:
             self._full(call)
             return
         self.pace.observe(call.rows, seconds)
+        plain = not any(part.running.evaluating for part in call.parts)
         for part in call.parts:
             self._advance(part, seconds * len(part.tokens) / call.rows)
+        if plain:
+            self.costs.measured(call.rows, time.perf_counter() - call.started)
 
     def _advance(self, part: Part, seconds: float) -> None:
         one = part.running
@@ -294,25 +319,51 @@ class Lane:
         one.protected = False
         self.cache.append(one.kept, part.tokens)
         evaluating = one.evaluating
-        self._totals["evaluated" if evaluating else "generated"] += len(part.tokens)
         self._seconds[not evaluating] += seconds
         if evaluating:
+            self._totals["evaluated"] += len(part.tokens)
             one.progress()
         if not part.wants or one.ticket.cancel.cancelled:
             return
         if evaluating:
             self.cache.snapshot(one.kept)
+        before, count = len(one.known), one.count
         try:
-            self._sample(one, part.first + len(part.tokens) - 1)
+            self._sample(part, one, one.kept)
         except AssistantError as error:
             self.fail(one, error)
+        self._totals["generated"] += one.count - count
+        if one.speculation is not None:
+            one.speculation.took(one.known[before:])
 
-    def _sample(self, one: Running, row: int) -> None:
+    def _sample(self, part: Part, one: Running, kept: Kept) -> None:
+        """Choose the next token; and, as long as the guesses were right, the ones after it."""
         if one.request.max_tokens == 0:
             one.end(FinishReason.LENGTH)
             return
-        token = one.sampler.pick(self.context.pointer, row)
-        one.take(token, self.engine.probability(one.request, row, token))
+        guesses = part.guesses
+        row = part.first + len(part.tokens) - guesses - 1
+        length = len(kept) - guesses
+        context = self.context.pointer
+        right = 0
+        while True:
+            token = one.sampler.pick(context, row + right, want_margin=guesses > 0)
+            if guesses and one.sampler.margin < UNCERTAIN:
+                # Alone in its call the last token might be followed by another one.
+                one.plain_next = True
+                length -= 1
+                break
+            goes_on = one.take(token, self.engine.probability(one, row + right, token))
+            if not goes_on or right == guesses or token != part.tokens[right - guesses]:
+                break
+            right += 1
+            length += 1
+        if guesses:
+            one.drafted += guesses
+            one.accepted += right
+            self._totals["drafted"] += guesses
+            self._totals["accepted"] += right
+            self.cache.truncate(kept, length)
 
     def _restart(self, one: Running) -> None:
         """The state of an aborted call can not be taken back: evaluate again."""

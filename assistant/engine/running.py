@@ -17,6 +17,7 @@ from typing import Any
 from assistant.engine.cache import Kept
 from assistant.engine.output import BudgetWatch, ForcedTexts, StopFinder
 from assistant.engine.sampling import Sampler
+from assistant.engine.speculation import Speculation
 from assistant.engine.types import (
     CancelToken,
     Finished,
@@ -95,6 +96,9 @@ class Running:
         self.sampler = Sampler(lib, vocabulary, request)
         self.finished: FinishReason | None = None
         self.count = 0
+        self.speculation: Speculation | None = None
+        self.plain_next = False
+        """The next call is made without guesses."""
         self.drafted = self.accepted = 0
         self._vocabulary = vocabulary
         self._room = room
@@ -114,6 +118,11 @@ class Running:
     def done(self) -> int:
         """Tokens that the memory holds."""
         return len(self.kept) if self.kept is not None else 0
+
+    @property
+    def left(self) -> int:
+        """Tokens that it may still generate."""
+        return min(self.request.max_tokens - self.count, self._room - len(self.known) + 1)
 
     @property
     def begun(self) -> bool:
@@ -149,11 +158,11 @@ class Running:
             self._evaluated = time.perf_counter()
         if probability is not None:
             self._probabilities.append(probability)
-        if self._vocabulary.is_end(token):
+        if self._vocabulary.is_end(token) and not self.request.limits.ignore_end:
             self._end(FinishReason.STOP, self._stops.close())
             return False
         self.sampler.accept(token)
-        piece = self._decoder.feed(self.sampler.unhealed(self._vocabulary.piece(token)))
+        piece = self._decoder.feed(self._vocabulary.piece(token))
         follow, piece = self._continued(token, piece)
         self.count += len(follow)
         text = self._stops.feed(piece)

@@ -1,31 +1,70 @@
-"""The choice of the next token, by llama.cpp's own samplers."""
+"""The choice of the next token.
+
+Greedy is numpy's argmax on llama.cpp's own memory. With a temperature llama.cpp's samplers run,
+in llama-server's order: penalties, top-k, top-p, min-p, temperature, draw. Grammar and healing
+look at the token that was chosen, and only if they refuse it the choice is made again among
+those that they allow.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import math
 import secrets
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy
+
+from assistant.engine.penalties import Penalties
+from assistant.engine.rows import rows_of
 from assistant.engine.types import Prepared, Sampling
-from assistant.engine.vocabulary import Vocabulary
+from assistant.errors import EngineProblem, RequestProblem
+
+if TYPE_CHECKING:
+    import numpy.typing
+
+    from assistant.engine.rows import Logits
+    from assistant.engine.vocabulary import Vocabulary
+
+    Ids = numpy.typing.NDArray[numpy.intp]
+
+# Below it logits divided by the temperature overflow, and the draw is among NaN.
+_GREEDY_BELOW = 1e-6
+_MOST_KEPT = 2**31 - 1
+# llama_token_data: what a chain of samplers works on.
+_CANDIDATE = numpy.dtype(
+    [("id", numpy.int32), ("logit", numpy.float32), ("p", numpy.float32)], align=True
+)
 
 
 class Sampler:
-    """A chain of samplers for one generation; a context manager that frees it.
+    """Chooses the tokens of one request; a context manager that frees its samplers.
+
+    The same seed gives the same tokens, whatever other requests run.
 
     Args:
         lib: the checked library.
         vocabulary: of the model.
-        request: greedy at temperature 0, otherwise top-k, top-p, temperature, in this order.
+        request: how to choose, and what the answer has to follow.
+
+    Raises:
+        RequestProblem: a number of the sampling is out of range.
     """
+
+    margin: float = math.inf
+    """By how much the last greedy choice was ahead of the second best, in logits; infinite if it
+    was not asked for, or if there was no choice."""
 
     def __init__(self, lib: Any, vocabulary: Vocabulary, request: Prepared) -> None:
         sampling = request.sampling
-        self.margin = float("inf")
+        check(sampling)
         self._lib = lib
-        self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
-        for sampler in _samplers(lib, sampling):
-            lib.llama_sampler_chain_add(self._chain, sampler)
+        self._rows = rows_of(lib, vocabulary)
+        self._chain = None if sampling.temperature < _GREEDY_BELOW else _chain(lib, sampling)
+        self._penalties = (
+            Penalties(sampling, request.tokens) if Penalties.wanted(sampling) else None
+        )
 
     def __enter__(self) -> Sampler:
         return self
@@ -39,31 +78,123 @@ class Sampler:
         self.close()
 
     def close(self) -> None:
-        """Free it."""
-        if self._chain:
+        """Free what llama.cpp holds; once is enough, twice is harmless."""
+        if self._chain is not None:
             self._lib.llama_sampler_free(self._chain)
             self._chain = None
 
-    def pick(self, context: Any, row: int) -> int:
-        """A token from the logits of a row of a `llama_context *`."""
-        token: int = self._lib.llama_sampler_sample(self._chain, context, row)
-        return token
+    def logits(self, context: Any, row: int) -> Logits:
+        """The model's own logits of a row; valid until the next decode call."""
+        return self._rows.row(context, row)
+
+    def pick(self, context: Any, row: int, *, want_margin: bool = False) -> int:
+        """A token from the logits of an output row of the last decode call.
+
+        Nothing but the random generator remembers it: what is really taken is told to `accept`.
+
+        Args:
+            context: a `llama_context *`.
+            row: place in the batch, or -1 for the last that has logits.
+            want_margin: set `margin`, at the cost of a second pass.
+
+        Raises:
+            EngineProblem: the model computed something that is not a number.
+        """
+        logits = self._rows.row(context, row)
+        if self._penalties is None:
+            return self._choose(logits, context, row, want_margin)
+        changed = self._penalties.apply(logits)
+        try:
+            return self._choose(logits, context, row, want_margin)
+        finally:
+            self._penalties.undo(logits, changed)
 
     def accept(self, token: int) -> None:
-        """The token was taken."""
+        """Take `token`, chosen or forced, into account for the next choice."""
+        if self._penalties is not None:
+            self._penalties.accept(token)
 
-    def unhealed(self, piece: bytes) -> bytes:
-        """The part of a piece that is not in the prompt already."""
-        return piece
+    def _choose(self, logits: Logits, context: Any, row: int, want_margin: bool) -> int:
+        # The first NaN is the largest for argmax: one look at the winner finds it.
+        best = int(logits.argmax())
+        top = float(logits[best])
+        if not math.isfinite(top):
+            raise _not_a_number(top)
+        if self._chain is not None:
+            token: int = self._lib.llama_sampler_sample(self._chain, context, row)
+            return token
+        if want_margin:
+            self.margin = _margin(logits, best, top)
+        return best
+
+    def _choose_among(self, logits: Logits, ids: Ids, want_margin: bool) -> int:
+        """As `_choose`, among some tokens only."""
+        allowed = logits[ids]
+        best = int(allowed.argmax())
+        top = float(allowed[best])
+        if not math.isfinite(top):
+            raise _not_a_number(top)
+        if self._chain is not None:
+            return self._draw(ids, allowed)
+        if want_margin:
+            self.margin = _margin(allowed, best, top)
+        return int(ids[best])
+
+    def _draw(self, ids: Ids, logits: Logits) -> int:
+        candidates = numpy.empty(len(ids), _CANDIDATE)
+        candidates["id"], candidates["logit"], candidates["p"] = ids, logits, 0
+        data = self._lib.llama_token_data_array(
+            data=candidates.ctypes.data_as(self._lib.llama_token_data_p),
+            size=len(ids),
+            selected=-1,
+            sorted=False,
+        )
+        self._lib.llama_sampler_apply(self._chain, ctypes.byref(data))
+        return int(candidates["id"][data.selected])
 
 
-def _samplers(lib: Any, sampling: Sampling) -> list[Any]:
-    if sampling.temperature <= 0:
-        return [lib.llama_sampler_init_greedy()]
+def check(sampling: Sampling) -> None:
+    """Refuse numbers that would make every probability nonsense.
+
+    Raises:
+        RequestProblem: it names the setting.
+    """
+    for name in ("temperature", "top_p", "min_p", "frequency_penalty", "presence_penalty"):
+        value = getattr(sampling, name)
+        if not math.isfinite(value):
+            raise RequestProblem(f"{name} is {value}; it has to be a number.")
+    penalty = sampling.repeat_penalty
+    if not (math.isfinite(penalty) and penalty > 0 and math.isfinite(1 / penalty)):
+        raise RequestProblem(
+            f"repeat_penalty is {penalty}; it has to be more than 0.", hint="1 switches it off."
+        )
+
+
+def _chain(lib: Any, sampling: Sampling) -> Any:
     seed = secrets.randbits(32) if sampling.seed is None else sampling.seed & 0xFFFFFFFF
-    return [
-        lib.llama_sampler_init_top_k(sampling.top_k),
+    chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+    for sampler in (
+        lib.llama_sampler_init_top_k(max(0, min(sampling.top_k, _MOST_KEPT))),
         lib.llama_sampler_init_top_p(sampling.top_p, 1),
+        lib.llama_sampler_init_min_p(sampling.min_p, 1),
         lib.llama_sampler_init_temp(sampling.temperature),
         lib.llama_sampler_init_dist(seed),
-    ]
+    ):
+        lib.llama_sampler_chain_add(chain, sampler)
+    return chain
+
+
+def _margin(logits: Logits, best: int, top: float) -> float:
+    """The lead of the best; the logits are as before afterwards."""
+    logits[best] = -math.inf
+    second = float(logits.max())
+    logits[best] = top
+    return top - second
+
+
+def _not_a_number(value: float) -> EngineProblem:
+    return EngineProblem(
+        f"The model computed {value} as its largest logit; its weights may be damaged, or its "
+        "numbers too large for the type that they are computed in.",
+        hint="Check the file: assistant models info; or choose another quantisation.",
+    )

@@ -123,6 +123,8 @@ class Limits:
     """GBNF that the whole answer has to follow."""
     logprobs: int | None = None
     """How many alternatives to tell for each token; None: no probabilities at all."""
+    ignore_end: bool = False
+    """Go on behind the model's own end of the answer; for measurements."""
     line_ms: int | None = None
     """End at the first line break that comes later than this after the first token."""
 

@@ -33,6 +33,8 @@ class Vocabulary:
     def __init__(self, lib: Any, pointer: Any) -> None:
         self._lib = lib
         self._pointer = pointer
+        self._pieces: dict[int, bytes] = {}
+        self._ends: dict[int, bool] = {}
         self.size: int = lib.llama_vocab_n_tokens(pointer)
 
     def tokenize(self, text: str, *, parse_special: bool = False) -> list[int]:
@@ -57,7 +59,10 @@ class Vocabulary:
 
     def piece(self, token: int) -> bytes:
         """The bytes of one token as they appear in text; empty for control tokens."""
-        return self._piece(token, special=False)
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = self._piece(token, special=False)
+        return known
 
     def text(self, tokens: list[int]) -> str:
         """The text of tokens, control tokens left out."""
@@ -65,7 +70,10 @@ class Vocabulary:
 
     def is_end(self, token: int) -> bool:
         """True for every token that ends a generation (end of text, of turn, of message)."""
-        return bool(self._lib.llama_vocab_is_eog(self._pointer, token))
+        known = self._ends.get(token)
+        if known is None:
+            known = self._ends[token] = bool(self._lib.llama_vocab_is_eog(self._pointer, token))
+        return known
 
     @functools.cached_property
     def begin(self) -> int | None:

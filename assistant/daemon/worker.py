@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from assistant.engine.engine import Engine
+from assistant.engine.engine import Engine, OnProgress
 from assistant.engine.running import Ticket
 from assistant.engine.scheduler import Scheduler
 from assistant.engine.types import (
@@ -27,7 +27,7 @@ from assistant.engine.types import (
     Priority,
     Role,
 )
-from assistant.errors import AssistantError, EngineProblem
+from assistant.errors import AssistantError, EngineProblem, ModelProblem
 
 MAX_WAITING = 32
 """More waiting requests than this are refused: somebody is asking in a loop."""
@@ -94,21 +94,35 @@ class Job:
         self.ticket = Ticket(self.request, self.outbox.put, self.priority, self.source)
 
 
+Load = Callable[[OnProgress], Engine]
+"""Makes an engine, and tells how far it is."""
+
+
 class Worker:
-    """Loads the model and serves jobs, in a thread of its own.
+    """Loads the models and serves jobs, in a thread of its own.
 
     Args:
-        load: makes the engine; called in the thread.
+        load: makes the engine that generates; called in the thread.
         on_answer: called in the thread after each answer that was not cancelled.
+        load_inline: makes a second engine, for completions inside of a line; called in another
+            thread, while the first one serves. None: the first serves both.
     """
 
-    def __init__(self, load: Callable[[], Engine], on_answer: Callable[[], None]) -> None:
+    def __init__(
+        self, load: Load, on_answer: Callable[[], None], load_inline: Load | None = None
+    ) -> None:
         self.phase = Phase.LOADING
         self.failure: AssistantError | None = None
+        self.inline_failure: AssistantError | None = None
+        """Why the second model is not there."""
+        self.progress = 0.0
+        """How much of the first model is loaded, from 0 to 1."""
         self.served = 0
         self._load = load
+        self._load_inline = load_inline
         self._on_answer = on_answer
         self._engine: Engine | None = None
+        self._inline: Engine | None = None
         self._open = 0
         self._counting = threading.Lock()
         self._stopping = False
@@ -121,7 +135,7 @@ class Worker:
 
     @property
     def engine(self) -> Engine:
-        """The loaded engine, to prepare requests with.
+        """The engine that generates, to prepare requests with.
 
         Raises:
             AssistantError: it is not loaded (yet); the reason.
@@ -136,9 +150,19 @@ class Worker:
         Raises:
             AssistantError: none is loaded (yet); the reason.
         """
-        engine = self.engine
-        able = engine.facts.fim if role is Role.INLINE else engine.facts.chat
-        return engine if able else None
+        first = self.engine
+        if role is Role.GENERATE:
+            return first if first.facts.chat else None
+        if self._load_inline is not None:
+            return self._inline
+        return first if first.facts.fim else None
+
+    @property
+    def inline_loading(self) -> bool:
+        """True while a second model is on its way."""
+        return (
+            self._load_inline is not None and self._inline is None and self.inline_failure is None
+        )
 
     @property
     def heartbeat(self) -> float:
@@ -152,9 +176,9 @@ class Worker:
 
     @property
     def running(self) -> int:
-        """Requests in work."""
-        figures = self.figures()
-        return figures.running if figures is not None else 0
+        """Requests in work, to all models."""
+        figures = [self.figures(role) for role in Role]
+        return sum(one.running for one in figures if one is not None)
 
     @property
     def waiting(self) -> int:
@@ -162,13 +186,16 @@ class Worker:
         return max(0, self._open - self.running)
 
     def figures(self, role: Role = Role.GENERATE) -> Figures | None:
-        """What the engine of a role did and holds; None while there is none."""
-        engine = self._engine
+        """What the engine of a role did and holds; None while there is none.
+
+        Of the second role only if it has an engine of its own.
+        """
+        engine = self._engine if role is Role.GENERATE else self._inline
         return self._scheduler.figures(engine) if engine is not None else None
 
     def submit(self, job: Job) -> bool:
         """Queue a job; False when the queue is full or the worker is stopping."""
-        engine = self._engine
+        engine = self.engine_for(job.role) if self._engine is not None else None
         with self._counting:
             if engine is None or self._stopping or self.waiting >= MAX_WAITING:
                 return False
@@ -181,7 +208,7 @@ class Worker:
         self._scheduler.cancel(job.ticket)
 
     def stop(self, timeout: float) -> bool:
-        """Cancel everything, free the model, end the thread; False when it did not end."""
+        """Cancel everything, free the models, end the thread; False when it did not end."""
         self._stopping = True
         self._scheduler.stop()
         self._thread.join(timeout)
@@ -189,24 +216,50 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            engine = self._load()
-        except AssistantError as error:
-            self._fail(error)
-            return
+            engine = self._load(self._progressed)
         except Exception as error:
-            log.exception("loading failed")
-            self._fail(EngineProblem(f"The model can not be loaded: {error!r}."))
+            self.failure, self.phase = self._why("the model", error), Phase.FAILED
             return
+        second = threading.Thread(target=self._run_inline, name="inline loader", daemon=True)
         with engine:
             self._scheduler.attach(engine)
-            self._engine, self.phase = engine, Phase.OK
+            self._engine, self.progress, self.phase = engine, 1.0, Phase.OK
             log.info("loaded %s", engine.facts)
+            second.start()
             self._scheduler.run()
-            self._engine = None
+            second.join()
+            if self._inline is not None:
+                self._inline.close()
+            self._engine = self._inline = None
 
-    def _fail(self, error: AssistantError) -> None:
-        log.error("the model can not be loaded: %s", error)
-        self.failure, self.phase = error, Phase.FAILED
+    def _run_inline(self) -> None:
+        if self._load_inline is None:
+            return
+        try:
+            engine = self._load_inline(lambda _: not self._stopping)
+            if not engine.facts.fim:
+                engine.close()
+                raise ModelProblem(
+                    f"{engine.facts.path} has no fill-in-the-middle tokens.",
+                    hint="Choose one that has: assistant models use NAME --role inline",
+                )
+        except Exception as error:
+            self.inline_failure = self._why("the inline model", error)
+            return
+        self._scheduler.attach(engine)
+        self._inline = engine
+        log.info("loaded for inline completions: %s", engine.facts)
+
+    def _progressed(self, share: float) -> bool:
+        self.progress = share
+        return not self._stopping
+
+    def _why(self, what: str, error: Exception) -> AssistantError:
+        if isinstance(error, AssistantError):
+            log.error("%s can not be loaded: %s", what, error)
+            return error
+        log.error("%s can not be loaded", what, exc_info=error)
+        return EngineProblem(f"The model can not be loaded: {error!r}.")
 
     def _ended(self, ended: Finished | AssistantError) -> None:
         """Before the last output of a request goes out: who has read it sees it counted."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import collections
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from assistant.engine import library
 from assistant.engine.context import Context, ContextSize, Rollback, rollback_of
+from assistant.engine.probabilities import probability
 from assistant.engine.running import Running, Ticket
 from assistant.engine.scheduler import Scheduler
 from assistant.engine.template import ChatTemplate
@@ -34,6 +35,7 @@ from assistant.errors import AssistantError, ModelProblem, RequestProblem
 from assistant.format.completion import METADATA_NAME_KEY, METADATA_VERSION_KEY
 from assistant.models import gguf
 
+OnProgress = Callable[[float], bool]
 DEFAULT_CONTEXT = 8192
 """Memory grows with the context: 128 KiB a token for an 8B Llama, so 1 GiB at this length."""
 _MIN_CONTEXT = 32
@@ -53,18 +55,24 @@ class Engine:
     Args:
         path: a GGUF file; its structure is checked before llama.cpp reads it.
         settings: how to load it.
+        on_progress: told the share that is loaded, from 0 to 1; False ends it.
 
     Raises:
         ModelProblem: the file is missing, broken, or llama.cpp refuses it.
         EngineProblem: the library is missing or wrong, or memory is short.
     """
 
-    def __init__(self, path: Path, settings: EngineSettings | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: EngineSettings | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> None:
         settings = settings or EngineSettings()
         header = gguf.read_header(path)
         modified_ns = path.stat().st_mtime_ns
         self._lib = lib = library.llama()
-        self._model = _load(path, settings)
+        self._model = _load(path, settings, on_progress)
         try:
             self.vocabulary = Vocabulary(lib, lib.llama_model_get_vocab(self._model))
             source = header.text("tokenizer.chat_template")
@@ -213,15 +221,8 @@ class Engine:
         count = one.request.limits.logprobs
         if count is None:
             return None
-        import numpy
-
-        logits = one.sampler.logits(self.context.pointer, row).astype(numpy.float64)
-        logits -= logits.max()
-        logits -= numpy.log(numpy.exp(logits).sum())
-        best = numpy.argsort(-logits, kind="stable")[:count].tolist()
-        piece = self.vocabulary.piece
-        others = tuple((other, piece(other), float(logits[other])) for other in best)
-        return TokenProbability(token, piece(token), float(logits[token]), others)
+        logits = one.sampler.logits(self.context.pointer, row)
+        return probability(logits, token, count, self.vocabulary.piece)
 
     def forget(self) -> None:
         """Forget what `generate` has kept of earlier requests."""
@@ -273,10 +274,14 @@ def available_threads() -> int:
     return max(1, os.cpu_count() or 1)
 
 
-def _load(path: Path, settings: EngineSettings) -> object:
+def _load(path: Path, settings: EngineSettings, on_progress: OnProgress | None) -> object:
     lib = library.llama()
     params = lib.llama_model_default_params()
     params.n_gpu_layers = settings.gpu_layers
+    if on_progress is not None:
+        # Held by this frame for as long as llama.cpp may call it.
+        callback = lib.llama_progress_callback(lambda share, _: on_progress(share))
+        params.progress_callback = callback
     library.errors_of_library()
     model: object = lib.llama_model_load_from_file(os.fsencode(path), params)
     if not model:

@@ -161,8 +161,8 @@ class Running:
         if self._vocabulary.is_end(token) and not self.request.limits.ignore_end:
             self._end(FinishReason.STOP, self._stops.close())
             return False
-        self.sampler.accept(token)
-        piece = self._decoder.feed(self._vocabulary.piece(token))
+        known = self.sampler.accept(token)
+        piece = self._decoder.feed(self._vocabulary.piece(token)[known:])
         follow, piece = self._continued(token, piece)
         self.count += len(follow)
         text = self._stops.feed(piece)

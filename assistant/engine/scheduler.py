@@ -103,15 +103,20 @@ class Scheduler:
         """True while a call is under way."""
         return self._call is not None
 
-    # For the one thread that decodes.
-
     def attach(self, engine: Engine) -> None:
         """Serve requests to this model, too."""
-        self._lanes[engine] = Lane(engine)
+        lane = Lane(engine)
+        with self._changed:
+            # The thread that decodes may be looking through the old ones.
+            self._lanes = {**self._lanes, engine: lane}
+
+    # For the one thread that decodes.
 
     def detach(self, engine: Engine) -> None:
         """Give up a model; its requests are cancelled."""
-        lane = self._lanes.pop(engine, None)
+        lane = self._lanes.get(engine)
+        with self._changed:
+            self._lanes = {one: its for one, its in self._lanes.items() if one is not engine}
         if lane is not None:
             self._let_go(lane, stopping=True)
             lane.cache.forget_parked()

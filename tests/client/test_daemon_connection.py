@@ -329,14 +329,15 @@ async def test_stop_ends_it_and_says_whom(abcd: Daemon) -> None:
 
 async def test_stop_ends_one_that_hangs(abcd: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told that it hangs; ending it on purpose is not counted as a crash."""
-    monkeypatch.setattr(connection, "_HEALTH_SECONDS", 0.5)
     monkeypatch.setattr(stop, "POLITE_SECONDS", 0.5)
     monkeypatch.setattr(stop, "_FORCE_SECONDS", 2.0)
     async with await connect(abcd) as made:
         pid = await pid_of(made)
     os.kill(pid, signal.SIGSTOP)
 
-    with pytest.raises(DaemonProblem, match="hangs"):
+    # Only here: on a busy machine the start takes its time.
+    with monkeypatch.context() as hurried, pytest.raises(DaemonProblem, match="hangs"):
+        hurried.setattr(connection, "_HEALTH_SECONDS", 0.5)
         await connect(abcd)
     assert await end_daemon() == pid
     assert await ask(abcd) == "ABCD"

@@ -25,7 +25,7 @@ def status(http: httpx.Client) -> dict[str, Any]:
 
 def test_who_is_there(models: Path, http: httpx.Client) -> None:
     with daemon(models / "abcd.gguf", name="abcd") as process:
-        assert http.get("/health").json() == {"status": "ok", "detail": ""}
+        assert http.get("/health").json() == {"status": "ok", "detail": "", "progress": 1.0}
         version = {"name": "assistant", "version": __version__, "protocol": 1}
         assert http.get("/version").json() == version
         (model,) = http.get("/v1/models").json()["data"]

@@ -13,14 +13,16 @@ import httpx
 from assistant.daemon.server import build_app
 from assistant.daemon.service import Service
 from assistant.daemon.worker import MAX_WAITING, Phase, Worker
-from assistant.engine.engine import Engine
+from assistant.engine.engine import Engine, OnProgress
 from assistant.engine.running import Running, Ticket
 from assistant.engine.types import EngineSettings
 from tests.support.daemons import chat, wait_until
 
 
 @asynccontextmanager
-async def served(load: Callable[[], Engine]) -> AsyncIterator[tuple[httpx.AsyncClient, Worker]]:
+async def served(
+    load: Callable[[OnProgress], Engine],
+) -> AsyncIterator[tuple[httpx.AsyncClient, Worker]]:
     """The real application and worker, without a socket."""
     worker = Worker(load, on_answer=lambda: None)
     service = Service(worker, "tiny", Path("tiny.gguf"), stop=lambda: None)
@@ -37,7 +39,7 @@ async def test_health_answers_while_the_model_is_being_loaded(models: Path) -> N
     """Work is refused until then, and done afterwards."""
     go = threading.Event()
 
-    def load() -> Engine:
+    def load(_: OnProgress) -> Engine:
         go.wait(30)
         return Engine(models / "abcd.gguf", EngineSettings(threads=1))
 
@@ -52,7 +54,7 @@ async def test_health_answers_while_the_model_is_being_loaded(models: Path) -> N
 
 
 async def test_a_defect_in_loading_is_told(models: Path) -> None:
-    def load() -> Engine:
+    def load(_: OnProgress) -> Engine:
         raise ZeroDivisionError("a defect")
 
     async with served(load) as (http, worker):
@@ -74,7 +76,7 @@ async def test_a_queue_has_an_end(models: Path) -> None:
             held.wait(30)
             return super().start(ticket)
 
-    async with served(lambda: Slow(models / "abcd.gguf", EngineSettings(threads=1))) as (
+    async with served(lambda _: Slow(models / "abcd.gguf", EngineSettings(threads=1))) as (
         http,
         worker,
     ):

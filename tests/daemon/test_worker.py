@@ -1,4 +1,4 @@
-"""While the model is being loaded, and when loading fails in an unforeseen way."""
+"""The thread that decodes: while models are loaded, when that fails, and with two of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,19 @@ import httpx
 
 from assistant.daemon.server import build_app
 from assistant.daemon.service import Service
-from assistant.daemon.worker import MAX_WAITING, Phase, Worker
+from assistant.daemon.worker import MAX_WAITING, Job, Outbox, Phase, Worker
 from assistant.engine.engine import Engine, OnProgress
 from assistant.engine.running import Running, Ticket
-from assistant.engine.types import EngineSettings
+from assistant.engine.types import (
+    EngineSettings,
+    Finished,
+    FinishReason,
+    Limits,
+    Priority,
+    Role,
+)
 from tests.support.daemons import chat, wait_until
+from tests.support.tiny_gguf import Tiny, write
 
 
 @asynccontextmanager
@@ -92,3 +100,66 @@ async def test_a_queue_has_an_end(models: Path) -> None:
         held.set()
         answers = await asyncio.gather(*asked)
         assert {a.json()["choices"][0]["message"]["content"] for a in answers} == {"ABCD"}
+
+
+def job(worker: Worker, role: Role, priority: Priority, tokens: int) -> Job:
+    engine = worker.engine_for(role)
+    assert engine is not None
+    limits = Limits(max_tokens=tokens, ignore_end=True)
+    request = engine.prepare_raw("x = ", limits=limits)
+    return Job("one", request, Outbox(asyncio.get_running_loop()), priority, role=role)
+
+
+async def end_of(job: Job) -> Finished:
+    async with asyncio.timeout(30):
+        while True:
+            for item in await job.outbox.take():
+                if isinstance(item, Finished):
+                    return item
+
+
+def loader(path: Path) -> Callable[[OnProgress], Engine]:
+    return lambda progress: Engine(path, EngineSettings(threads=1), progress)
+
+
+async def test_two_models_are_served_by_one_thread_the_urgent_first(models: Path) -> None:
+    """An inline request to the second model does not wait for an answer of the first."""
+    worker = Worker(loader(models / "slow.gguf"), lambda: None, loader(models / "abcd.gguf"))
+    worker.start()
+    try:
+        wait_until(lambda: worker.phase is Phase.OK)
+        wait_until(lambda: worker.engine_for(Role.INLINE) is not None)
+        assert worker.engine_for(Role.INLINE) is not worker.engine_for(Role.GENERATE)
+        chat = job(worker, Role.GENERATE, Priority.INTERACTIVE, 2000)
+        inline = job(worker, Role.INLINE, Priority.INLINE, 5)
+        assert worker.submit(chat)
+        wait_until(lambda: worker.decoding)
+        assert worker.submit(inline)
+        assert (await end_of(inline)).completion_tokens == 5
+        assert worker.running
+        worker.cancel(chat)
+        assert (await end_of(chat)).reason is FinishReason.CANCELLED
+    finally:
+        assert worker.stop(10)
+
+
+async def test_a_second_model_that_can_not_fill_in_is_refused_with_the_reason(models: Path) -> None:
+    write(models / "plain.gguf", Tiny(fim=False))
+    worker = Worker(loader(models / "abcd.gguf"), lambda: None, loader(models / "plain.gguf"))
+    service = Service(
+        worker,
+        "abcd",
+        models / "abcd.gguf",
+        stop=lambda: None,
+        inline_name="plain",
+        inline_path=models / "plain.gguf",
+    )
+    worker.start()
+    try:
+        wait_until(lambda: worker.phase is Phase.OK)
+        wait_until(lambda: not worker.inline_loading)
+        assert worker.engine_for(Role.INLINE) is None
+        assert "no fill-in-the-middle tokens" in service.inline()["reason"]
+        assert [model["id"] for model in service.models()] == ["abcd"]
+    finally:
+        assert worker.stop(10)

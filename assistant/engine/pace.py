@@ -9,7 +9,8 @@ from __future__ import annotations
 
 _LEAST_ROWS = 16
 _WEIGHT = 0.3
-_BIG_MODEL = 1 << 30
+_GUESSED_BYTES_PER_SECOND = 20e9
+"""Weights times rows that a slow machine gets through, until it was measured."""
 
 ALONE_SECONDS = 0.7
 """Planned length of a call that evaluates prompts; an urgent request can abort it."""
@@ -29,8 +30,7 @@ class Pace:
 
     def __init__(self, rows: int, weights: int) -> None:
         self._rows = rows
-        first = _LEAST_ROWS if weights > _BIG_MODEL else rows
-        self._per_row = ALONE_SECONDS / first
+        self._per_row = max(weights, 1) / _GUESSED_BYTES_PER_SECOND
         self._measured = False
         self._step = 0.0
 

@@ -1,0 +1,36 @@
+"""How many rows a call may have."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.engine.pace import ALONE_SECONDS, Pace, aligned
+
+GIB = 1 << 30
+
+
+def test_the_first_call_of_a_large_model_is_short() -> None:
+    assert Pace(512, 5 * GIB).rows_within(ALONE_SECONDS) == 16
+    assert Pace(512, 5 << 20).rows_within(ALONE_SECONDS) == 512
+
+
+@given(per_row=st.floats(1e-5, 0.2), seconds=st.floats(0.05, 2.0))
+def test_a_call_takes_no_longer_than_planned_once_the_pace_is_known(
+    per_row: float, seconds: float
+) -> None:
+    """Where 16 rows, the least, allow it."""
+    pace = Pace(512, 5 * GIB)
+    for _ in range(30):
+        rows = pace.rows_within(seconds)
+        pace.observe(rows, rows * per_row)
+    rows = pace.rows_within(seconds)
+    assert rows == 16 or rows * per_row <= seconds * 1.01
+    assert rows == 512 or (rows + 16) * per_row >= seconds * 0.99
+
+
+@given(start=st.integers(0, 5000), count=st.integers(1, 512))
+def test_prompts_are_cut_at_the_same_places_in_every_run(start: int, count: int) -> None:
+    cut = aligned(start, count)
+    assert 0 < cut <= count
+    assert (start + cut) % 16 == 0 or (cut == count and count < 16)

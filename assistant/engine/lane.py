@@ -134,7 +134,7 @@ class Lane:
         for one in generating[: self.context.outputs]:
             self._put(parts, one, 1, self._guess(one, len(generating)))
         if evaluating:
-            self._put_prompts(parts, evaluating, self._prompt_rows(bool(generating)) - batch.count)
+            self._put_prompts(parts, evaluating, self._prompt_rows(batch.count))
             # Who was first is last in the next call.
             turn.append(turn.pop(turn.index(evaluating[0])))
         if not parts:
@@ -148,11 +148,13 @@ class Lane:
         room = min(self.context.outputs // generating, one.left) - 1
         return one.speculation.guess(room, others=generating - 1)
 
-    def _prompt_rows(self, generating: bool) -> int:
-        seconds = pace.SHARED_SECONDS if generating else pace.ALONE_SECONDS
+    def _prompt_rows(self, taken: int) -> int:
+        """Rows for prompts in a call that has some already; a few even if there are many."""
+        seconds = pace.SHARED_SECONDS if taken else pace.ALONE_SECONDS
         if not self.abortable:
             seconds = min(seconds, pace.UNABORTABLE_SECONDS)
-        return self.pace.rows_within(seconds)
+        within = max(pace.LEAST_ROWS, self.pace.rows_within(seconds) - taken)
+        return min(within, self.context.rows - taken)
 
     def _put_prompts(self, parts: list[Part], evaluating: list[Running], rows: int) -> None:
         taken: list[Running] = []

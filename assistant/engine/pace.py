@@ -7,7 +7,8 @@ rows read at nearly the same speed.
 
 from __future__ import annotations
 
-_LEAST_ROWS = 16
+LEAST_ROWS = 16
+"""Fewer are not worth a call: it costs nearly as much."""
 _WEIGHT = 0.3
 _GUESSED_BYTES_PER_SECOND = 20e9
 """Weights times rows that a slow machine gets through, until it was measured."""
@@ -36,7 +37,7 @@ class Pace:
 
     def observe(self, rows: int, seconds: float) -> None:
         """A call with so many rows took so long."""
-        if rows < _LEAST_ROWS:
+        if rows < LEAST_ROWS:
             self._step = _mixed(self._step, seconds) if self._step else seconds
             return
         measured = seconds / rows
@@ -45,12 +46,12 @@ class Pace:
 
     def rows_within(self, seconds: float) -> int:
         """How many rows a call can evaluate in `seconds`; a multiple of the least."""
-        fitting = int(seconds / self._per_row) // _LEAST_ROWS * _LEAST_ROWS
-        return max(min(_LEAST_ROWS, self._rows), min(fitting, self._rows))
+        fitting = int(seconds / self._per_row) // LEAST_ROWS * LEAST_ROWS
+        return max(min(LEAST_ROWS, self._rows), min(fitting, self._rows))
 
     def expected(self, rows: int) -> float:
         """How long a call with so many rows will take, in seconds."""
-        return self._step if rows < _LEAST_ROWS else rows * self._per_row
+        return self._step if rows < LEAST_ROWS else rows * self._per_row
 
 
 def aligned(start: int, count: int) -> int:
@@ -59,7 +60,7 @@ def aligned(start: int, count: int) -> int:
     Kernels work on several rows at a time; the same borders in every run keep the rounding of a
     prompt the same, however fast the machine was.
     """
-    cut = (start + count) // _LEAST_ROWS * _LEAST_ROWS - start
+    cut = (start + count) // LEAST_ROWS * LEAST_ROWS - start
     return cut if cut > 0 else count
 
 

@@ -3,11 +3,21 @@
     library.py    the shared library: version and layout check, log output, clean start
     vocabulary.py text to tokens and back, exactly
     template.py   the model's own chat template, and content that can not inject a role
-    context.py    the memory of one conversation: evaluation in chunks, prefix reuse, abort
-    sampling.py   greedy, temperature, top-k, top-p, seed
-    output.py     stop strings and forced continuations, found as the text grows
+    engine.py     load, prepare, start, close
+    scheduler.py  who is served next: classes, aborts, cancels; one thread
+    lane.py       the requests of one model, and what is made of a call's outcome
+    admission.py  who has a sequence, and who gives one up
+    planning.py   what goes into the next call (call.py)
+    running.py    the state of one request
+    cache.py      sequences that are kept and shared, and the cells they take
+    context.py    the memory of all sequences, and the decode call
+    pace.py       how many rows a call may have
+    sampling.py   the choice of a token; penalties.py, rows.py, probabilities.py beside it
+    grammar.py    answers that follow a grammar; gbnf.py, schema.py, utf8.py read one
+    healing.py    prompts that end in the middle of a word; pieces.py: the bytes of all tokens
+    lookup.py     guesses of the next tokens; speculation.py: whether they pay
+    output.py     stop strings, forced continuations and the end of reasoning
     logits.py     the logits of every position, to compare an export with
-    engine.py     load, prepare, generate, close
 
 Nothing is imported here: `assistant.engine.types` is light and is what other rooms use;
 `assistant.engine.engine` loads the shared library.

@@ -16,8 +16,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from assistant.engine.call import Call
 from assistant.engine.context import Outcome
-from assistant.engine.lane import Call, Lane
+from assistant.engine.lane import Lane
+from assistant.engine.planning import plan
 from assistant.engine.running import Ticket, never_started
 from assistant.engine.types import Figures, Finished, Priority
 from assistant.errors import AssistantError, EngineProblem
@@ -184,7 +186,7 @@ class Scheduler:
         for priority in Priority:
             lanes = [lane for lane in self._lanes.values() if lane.has(priority)]
             for lane in sorted(lanes, key=lambda lane: lane.served_at):
-                if (call := lane.plan(priority)) is not None:
+                if (call := plan(lane, priority)) is not None:
                     lane.served_at = time.monotonic()
                     return call
         return None

@@ -53,16 +53,17 @@ def _fetch(reference: Reference, revision: str = "main") -> Path:
 def use(args: argparse.Namespace) -> int:
     """Choose the model for a role; without a name a person is asked."""
     from assistant import locations
-    from assistant.models import store
+    from assistant.models import catalogue, store
 
     name, role = args.name, args.role
     if name is None:
         name, role = _ask_which(role)
-    role = role or "generate"
+    recommended = catalogue.by_alias(name)
+    role = role or (recommended.roles[0] if recommended else catalogue.GENERATE)
     if name:
         _offer_download(name)
     chosen = store.use(name, role)
-    does = "completes" if role == "inline" else "answers"
+    does = "completes" if role == catalogue.INLINE else "answers"
     terminal.say(f"{chosen.name} {does} from now on ({locations.config_file()}).")
     if chosen.warning:
         terminal.say(chosen.warning)

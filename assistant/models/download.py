@@ -125,7 +125,12 @@ def fetch(
         with held(lock, watcher, file.name):
             if _is_whole(blob, file):
                 return blob
-            _receive(hub, repository, commit, file, partial, watcher, patience or Patience())
+            try:
+                _receive(hub, repository, commit, file, partial, watcher, patience or Patience())
+            except ModelProblem:
+                if partial.exists() and not partial.stat().st_size:
+                    partial.unlink()  # refused before the first byte: nothing has begun
+                raise
             partial.replace(blob)
     except OSError as error:
         raise _disk_problem(error, partial, file) from error
@@ -214,11 +219,15 @@ class _Growing:
             self.restart()
             return
         self._out.seek(0)
-        if there:
-            watcher.say(f"Going on with {self.file.name}: {size_text(there)} are here.")
+        if not there:
+            return
+        watcher.say(f"Going on with {self.file.name}: {size_text(there)} are here.")
+        watcher.begin(f"{self.file.name} (reading what is here)", there, 0)
         while piece := self._out.read(_READ):
             self.digest.update(piece)
             self.done += len(piece)
+            watcher.advance(len(piece))
+        watcher.end()
 
     def restart(self) -> None:
         """Throw everything away."""

@@ -56,7 +56,7 @@ def endpoint() -> str:
     except ValueError as error:
         raise _bad_endpoint(text, str(error)) from error
     if "@" in url.netloc or not whole or url.scheme not in ("http", "https"):
-        raise _bad_endpoint(_without_password(text), "no address such as https://hub.example.org")
+        raise _bad_endpoint(_without_password(text), "no address such as https://huggingface.co")
     if url.scheme == "http" and url.hostname not in LOOPBACK:
         raise _bad_endpoint(text, "downloads come over https only")
     return text

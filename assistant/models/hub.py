@@ -94,7 +94,9 @@ class Hub:
     def __post_init__(self) -> None:
         agent = {"User-Agent": f"assistant/{__version__}", "Accept-Encoding": "identity"}
         timeout = httpx.Timeout(self.silent_seconds, connect=CONNECT_SECONDS)
-        self._client = httpx.Client(headers=agent, timeout=timeout)
+        # A proxy is for what is outside of this machine.
+        outside = httpx.URL(self.address).host not in LOOPBACK
+        self._client = httpx.Client(headers=agent, timeout=timeout, trust_env=outside)
 
     def __enter__(self) -> Self:
         return self

@@ -163,13 +163,16 @@ def _into_cache(
         download.require_space(folder, files)
     for file in missing:
         records.add(_record(cache, listing, file))
-    for file in files:
-        if file in missing:
-            download.fetch(
-                connection, listing.repository, listing.commit, file, folder,
-                watcher=watcher, patience=patience,
-            )  # fmt: skip
-        _link(folder, snapshot, file)
+    try:
+        for file in files:
+            if file in missing:
+                download.fetch(
+                    connection, listing.repository, listing.commit, file, folder,
+                    watcher=watcher, patience=patience,
+                )  # fmt: skip
+            _link(folder, snapshot, file)
+    finally:
+        _forget_the_unbegun(cache, listing, missing)
     if revision != listing.commit:
         _write_ref(folder / "refs" / revision, listing.commit)
     note = "" if missing else "it is here already (Hugging Face cache)"
@@ -180,6 +183,13 @@ def _record(cache: Path, listing: Listing, file: RemoteFile) -> records.Record:
     return records.Record(
         str(cache), listing.repository, listing.commit, file.name, file.sha256, file.size
     )
+
+
+def _forget_the_unbegun(cache: Path, listing: Listing, files: list[RemoteFile]) -> None:
+    """A file that was refused at once is no download that stopped half-way."""
+    for record in (_record(cache, listing, file) for file in files):
+        if not record.received:
+            records.forget(record)
 
 
 def _is_here(snapshot: Path, folder: Path, file: RemoteFile) -> bool:
@@ -204,7 +214,7 @@ def _introduce(listing: Listing, files: list[RemoteFile], to_come: int, watcher:
 def _link(folder: Path, snapshot: Path, file: RemoteFile) -> None:
     """Let the snapshot show the blob; where there are no links, the blob itself goes there."""
     pointer, blob = snapshot / file.name, download.blob_path(folder, file.sha256)
-    if pointer.is_file():
+    if pointer.is_file() and pointer.stat().st_size == file.size:
         return
     try:
         pointer.parent.mkdir(parents=True, exist_ok=True)

@@ -383,6 +383,8 @@ class TestAccess:
         assert f"accept the licence at {hub.url}/{NAME}" in message
         assert "export HF_TOKEN=hf_" in message
         assert "https://huggingface.co/settings/tokens" in message
+        assert records.everything() == []
+        assert not list(cache.rglob("blobs/*"))
 
     def test_gated_with_a_token_that_has_no_access(
         self, hub: HubServer, cache: Path, content: bytes, monkeypatch
@@ -452,9 +454,7 @@ class TestRedirects:
         message = refusal()
 
         assert "not among the hosts" in message
-        assert not list(cache.rglob("blobs/*")) or all(
-            path.stat().st_size == 0 for path in cache.rglob("blobs/*")
-        )
+        assert not list(cache.rglob("blobs/*"))
 
     def test_a_circle_ends(self, tiny: Repository, hub: HubServer) -> None:
         hub.faults.redirect_to = f"{hub.url}/{NAME}/resolve/main/{FILE}"

@@ -108,12 +108,15 @@ def _per_layer(header: Header, key: str, layers: int) -> list[int]:
 
 
 def _compute(header: Header, tokens: int) -> int:
-    """Logits and the widest intermediate results of a batch, in f32, and scores without flash."""
+    """Logits and the widest intermediate results of a batch in f32, and its mask in f16.
+
+    Measured at the shape of Llama-3.2-1B with 8,192 tokens: 271 MB, of which 263 MB are logits;
+    this says 347 MB. Scores are not counted: flash attention does not store them.
+    """
     width = _bounded(header, "embedding_length", 0)
     wide = 3 * _bounded(header, "feed_forward_length", 0) + 6 * width + header.vocabulary_size
-    heads = max(_per_layer(header, "head_count", 1), default=0)
     rows = min(BATCH_ROWS, max(tokens, 1))
-    return min(max(rows * (wide + heads * tokens) * 4, LEAST_COMPUTE), MOST_COMPUTE)
+    return min(max(rows * (4 * wide + 2 * tokens), LEAST_COMPUTE), MOST_COMPUTE)
 
 
 def check_fits(header: Header, tokens: int, available: int | None) -> Estimate:

@@ -97,7 +97,8 @@ def safe_file(file: str) -> str:
         ModelProblem: it could, or is no .gguf file.
     """
     parts = file.split("/")
-    bad = any(part in ("", ".", "..") or part.endswith((".", " ")) for part in parts)
+    # `.` and `..`, and what Windows takes for a name without the dots and blanks at its end.
+    bad = any(not part or part.endswith((".", " ")) for part in parts)
     if bad or _FORBIDDEN & set(file) or not file.isprintable() or len(file) > 512:
         raise ModelProblem(
             f"The file name {file!r} is refused: it could lead out of its folder.",

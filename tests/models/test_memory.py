@@ -62,8 +62,8 @@ def test_the_cache_of_one_token_is_what_is_published(shape: str, kib: int) -> No
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_buffers_are_between_half_a_gib_and_one_at_8192_tokens(shape: str) -> None:
-    assert GIB / 2 <= memory.estimate(header(shape), 8192).compute <= GIB
+def test_buffers_are_some_hundred_megabytes(shape: str) -> None:
+    assert 300e6 <= memory.estimate(header(shape), 8192).compute <= 600e6
 
 
 def test_an_estimate_adds_up() -> None:
@@ -124,7 +124,7 @@ class TestCheck:
             memory.check_fits(model, 8192, 6_000_000_000)
         message = str(caught.value)
 
-        assert "model.gguf needs 6.93 GB of memory" in message
+        assert "model.gguf needs 6.40 GB of memory" in message
         assert "weights 4.92 GB, cache of 8192 tokens 1.07 GB" in message
         assert "6.00 GB may be used" in message
         shorter = memory.longest_context(model, 6_000_000_000)

@@ -51,6 +51,9 @@ class DaemonSettings:
     """Tokens of prompt and answer together. 0: what the model was made for, at most 8192."""
     threads: int = 0
     """Processor threads. 0: one for a very small model, otherwise the cores that it may use."""
+    memory_gb: float = 0.0
+    """Memory for models and caches together, in GB (1 GB = 1,000,000,000 bytes). 0: what is free
+    when a model is loaded, less a reserve for other programs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +69,11 @@ class Settings:
     """All settings; the names here are the keys of `config.toml`."""
 
     model: str = ""
-    """The model that answers: an alias, or the path of a .gguf file. Empty: the embedded one.
-    `assistant models use NAME` writes it."""
+    """The model that answers: an alias, `org/repo[:quant]`, `org/repo/file.gguf`, or the path of a
+    .gguf file. Empty: the embedded one. `assistant models use NAME` writes it."""
+    inline_model: str = ""
+    """The model that completes while you type, named likewise. Empty: the model that answers, if
+    it has fill-in-the-middle tokens. `assistant models use NAME --role inline` writes it."""
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     ask: AskSettings = field(default_factory=AskSettings)
@@ -261,7 +267,8 @@ def _check_ranges(
 
     if values["ask.max_tokens"] < 1:
         refuse("ask.max_tokens", "1 or more")
-    for dotted in ("daemon.idle_minutes", "daemon.context_length", "daemon.threads"):
+    bounded = ("idle_minutes", "context_length", "threads", "memory_gb")
+    for dotted in (f"daemon.{name}" for name in bounded):
         if not values[dotted] >= 0:  # so that nan is refused, too
             refuse(dotted, "0 or more")
     if values["daemon.threads"] > MAX_THREADS:

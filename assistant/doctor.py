@@ -199,21 +199,26 @@ def _endpoint() -> str:
         return ""
 
 
-@register("model")
-def _model() -> Finding:
-    from assistant.models import store
+def _of_models(name: str, finding: str, *, local: bool = True) -> None:
+    """Register a check of `assistant.models.diagnosis`; a `local` one needs our own engine."""
 
-    if _endpoint():
-        return ok("the endpoint chooses it")
-    info = store.info(config.load().settings.model)
-    size = f"{info.parameters / 1e6:.1f} M parameters, {info.size / 1e6:.1f} MB"
-    if not info.chat:
-        message = f"{info.name} has no chat template, so it can not answer requests"
-        return Finding(State.PROBLEM, message, "Choose another: assistant models use NAME")
-    if info.format_name is None:
-        message = f"{info.name} ({size}) was not trained on this format; it is prompted towards it"
-        return ok(message)
-    return ok(f"{info.name} ({size}), trained on {info.format_name} {info.format_version}")
+    def run() -> Finding:
+        from assistant.models import diagnosis
+
+        if local and _endpoint():
+            return ok("not needed: the endpoint chooses its models")
+        found: Finding = getattr(diagnosis, finding)()
+        return found
+
+    register(name)(run)
+
+
+_of_models("model", "model_finding")
+_of_models("memory", "memory_finding")
+_of_models("inline model", "inline_finding")
+_of_models("disk", "disk_finding", local=False)
+_of_models("downloads", "downloads_finding", local=False)
+_of_models("hub", "hub_finding", local=False)
 
 
 @register("connection")

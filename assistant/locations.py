@@ -69,6 +69,35 @@ def models_dir() -> Path:
     return _of_platform("user_data_path") / "models"
 
 
+def hub_cache_dir() -> Path:
+    """The Hugging Face cache, which every program that downloads from the hub shares.
+
+    Its own variables name it; without them it moves with `ASSISTANT_HOME`.
+    """
+    for name, below in (("HF_HUB_CACHE", ""), ("HUGGINGFACE_HUB_CACHE", ""), ("HF_HOME", "hub")):
+        if (folder := named_folder(name)) is not None:
+            return folder / below
+    if (base := home()) is not None:
+        return base / "hub"
+    return hub_home() / "hub"
+
+
+def hub_home() -> Path:
+    """Where the hub's own tools keep what is not a download, such as the token."""
+    if (folder := named_folder("HF_HOME")) is not None:
+        return folder
+    caches = named_folder("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    return caches / "huggingface"
+
+
+def named_folder(variable: str) -> Path | None:
+    """The folder that an environment variable names, with `~` and variables in it resolved."""
+    value = os.environ.get(variable, "").strip()
+    if not value:
+        return None
+    return Path(os.path.expandvars(os.path.expanduser(value))).absolute()  # noqa: PTH111 (no error)
+
+
 def _of_platform(kind: str) -> Path:
     import platformdirs
 

@@ -6,13 +6,20 @@ from pathlib import Path
 
 import pytest
 
+# They name folders of downloaded models, the hub and the token of the person who runs the tests.
+HUB_VARIABLES = (
+    *("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE"),
+    *("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "TRANSFORMERS_OFFLINE"),
+    *("LLAMA_CACHE", "LMSTUDIO_HOME"),
+)
+
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the state of the person who runs it."""
     home: Path = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("ASSISTANT_HOME", str(home))
-    for name in ("ASSISTANT_MODEL", "ASSISTANT_ENDPOINT", "ASSISTANT_ENDPOINT_URL"):
+    for name in ("ASSISTANT_MODEL", "ASSISTANT_ENDPOINT", "ASSISTANT_ENDPOINT_URL", *HUB_VARIABLES):
         monkeypatch.delenv(name, raising=False)
     return home
 

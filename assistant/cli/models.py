@@ -9,65 +9,181 @@ from typing import TYPE_CHECKING, Any
 from assistant.cli import terminal
 
 if TYPE_CHECKING:
-    from assistant.models.store import Info
+    from assistant.models.catalogue import Recommendation
+    from assistant.models.store import Entry, Info
+
+_NAME = (
+    "NAME is the path of a .gguf file, the name of a file in the models folder, `org/repo[:quant]` "
+    "or `org/repo/file.gguf` as on the Hugging Face hub, an alias that `list` shows, or `starter`, "
+    "the embedded model."
+)
+ROLES = ("generate", "inline")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its actions."""
     parser = subparsers.add_parser(
         "models",
-        help="list the models on this machine, look at one, choose the one that answers",
-        description="The models on this machine. NAME is the path of a .gguf file, the name of "
-        "a file in the models folder, or `starter`, the embedded model.",
+        help="list, download, look at, choose and remove models",
+        description=f"The models on this machine, and those worth a download. {_NAME}",
         allow_abbrev=False,
     )
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     listing = actions.add_parser("list", help="list them", allow_abbrev=False)
+    listing.add_argument(
+        "--available", action="store_true", help="only those that are recommended for download"
+    )
+    pull = actions.add_parser("pull", help="download one, or go on with it", allow_abbrev=False)
+    pull.add_argument("name", metavar="NAME")
+    pull.add_argument(
+        "--revision", metavar="REV", default="main", help="a commit, branch or tag of the hub"
+    )
+    use = actions.add_parser("use", help="let this model answer from now on", allow_abbrev=False)
+    use.add_argument("name", metavar="NAME", nargs="?", help="default, on a terminal: choose one")
+    use.add_argument(
+        "--role", choices=ROLES, help="what for: generate (the default) or inline completions; "
+        "`--role inline ''`: the model that answers completes, too"
+    )  # fmt: skip
     info = actions.add_parser("info", help="what a model file says of itself", allow_abbrev=False)
     info.add_argument("name", metavar="NAME", nargs="?", default="", help="default: the one in use")
-    use = actions.add_parser("use", help="let this model answer from now on", allow_abbrev=False)
-    use.add_argument("name", metavar="NAME")
+    remove = actions.add_parser("remove", help="delete a downloaded model", allow_abbrev=False)
+    remove.add_argument("name", metavar="NAME")
+    remove.add_argument("--yes", action="store_true", help="do not ask")
     for action in (listing, info):
         action.add_argument("--json", action="store_true", help="as JSON on stdout")
 
 
 def run(args: argparse.Namespace) -> int:
     """Do the action that was chosen."""
-    return {"list": _list, "info": _info, "use": _use}[args.action](args)
+    from assistant.cli import models_change
+
+    actions = {
+        "list": _available if args.action == "list" and args.available else _list,
+        "info": _info,
+        "use": models_change.use,
+        "pull": models_change.pull,
+        "remove": models_change.remove,
+    }
+    return actions[args.action](args)
 
 
 def _list(args: argparse.Namespace) -> int:
     from assistant.models import store
 
-    current = _current()
-    rows: list[dict[str, Any]] = [
-        {"name": entry.name, "path": str(entry.path), "bytes": entry.size, "in_use": used}
-        for entry in store.entries()
-        for used in [entry.name == current]
-    ]
+    entries = store.entries()
+    current, completing = current_names()
+    rows = [_row(entry, current, completing) for entry in entries]
     if args.json:
         print(json.dumps(rows))
         return 0
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        mark = "*" if row["in_use"] else " "
-        print(f"{mark} {row['name']:{width}}  {row['bytes'] / 1e6:10.1f} MB  {row['path']}")
+        mark = "*" if row["in_use"] else "+" if row["completes"] else " "
+        text = f"{mark} {row['name']:{width}}  {row['bytes'] / 1e6:10.1f} MB  {row['place']}"
+        print(terminal.visible(f"{text}: {row['path']}"))
     if not any(row["in_use"] for row in rows):
         terminal.say(f"In use: {current}, which is none of the models listed.")
+    if any(row["completes"] and not row["in_use"] for row in rows):
+        print("* answers, + completes")
+    print()
+    _print_recommended({entry.name for entry in entries})
     return 0
 
 
-def _current() -> str:
-    """The shortest name of the model that the settings choose."""
+def _row(entry: Entry, current: str, completing: str) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "path": str(entry.path),
+        "bytes": entry.size,
+        "in_use": entry.name == current,
+        "completes": entry.name == completing,
+        "place": entry.place.value,
+    }
+
+
+def _available(args: argparse.Namespace) -> int:
+    from assistant.models import catalogue, memory, store
+
+    here = {entry.name for entry in store.entries()}
+    if not args.json:
+        _print_recommended(here)
+        return 0
+    total = memory.total_bytes()
+    rows = [
+        {
+            "alias": one.alias,
+            "name": one.name,
+            "roles": list(one.roles),
+            "licence": one.licence,
+            "download_gb": one.size,
+            "memory_gb": one.memory,
+            "fits": one.fits(total),
+            "installed": is_here(one, here),
+            "note": one.note,
+        }
+        for one in catalogue.RECOMMENDED
+    ]
+    print(json.dumps(rows))
+    return 0
+
+
+def is_here(recommended: Recommendation, names: set[str]) -> bool:
+    """Whether a recommended model is among those on this machine."""
+    reference = recommended.reference
+    if reference.quant:
+        return any(name.lower() == recommended.name.lower() for name in names)
+    return any(name.split(":")[0] == reference.repository for name in names)
+
+
+def _print_recommended(here: set[str]) -> None:
+    from assistant.models import catalogue, memory
+
+    total = memory.total_bytes()
+    rest = [one for one in catalogue.RECOMMENDED if not is_here(one, here)]
+    fitting = [one for one in rest if one.fits(total)]
+    machine = f"this machine's {total / 1e9:.1f} GB of memory" if total else "this machine"
+    print(f"Recommended for {machine} (assistant models pull NAME):")
+    for one in fitting:
+        print(f"  {recommendation_line(one)}")
+    if not fitting:
+        print("  none that is not here already")
+    large = [f"{one.alias} ({one.memory:g} GB)" for one in rest if one not in fitting]
+    if large:
+        print(f"Too large for it: {', '.join(large)}")
+    traps = [f"{one.family} ({one.licence}: {one.meaning})" for one in catalogue.TRAPS]
+    print(f"Mind the licence of {'; '.join(traps)}")
+
+
+def recommendation_line(one: Recommendation) -> str:
+    """A recommended model on one line."""
+    roles = "+".join(one.roles)
+    return (
+        f"{one.alias:16} {roles:15} {one.size:5.2f} GB to download, {one.memory:4.1f} GB of "
+        f"memory, {one.licence}: {one.note}"
+    )
+
+
+def current_names() -> tuple[str, str]:
+    """The shortest names of the models that answer and that complete, by the settings.
+
+    The second is '' where no model is chosen for completions alone.
+    """
     from assistant import config
+    from assistant.models import store
+
+    settings = config.load().settings
+    completing = _shortest(settings.inline_model) if settings.inline_model else ""
+    return _shortest(settings.model) or store.EMBEDDED, completing
+
+
+def _shortest(name: str) -> str:
     from assistant.errors import ModelProblem
     from assistant.models import store
 
-    name = config.load().settings.model
     try:
         return store.name_of(store.resolve(name))
     except ModelProblem:
-        return name or store.EMBEDDED
+        return name
 
 
 def _info(args: argparse.Namespace) -> int:
@@ -80,7 +196,9 @@ def _info(args: argparse.Namespace) -> int:
         print(json.dumps(facts))
         return 0
     for name, value in facts.items():
-        print(f"{name.replace('_', ' '):16}  {_text(value)}")
+        print(f"{name.replace('_', ' '):22}  {_text(value)}")
+    if info.warning:
+        terminal.say(info.warning)
     return 0
 
 
@@ -90,13 +208,16 @@ def _facts(info: Info) -> dict[str, Any]:
         "name": info.name,
         "title": info.title,
         "path": str(info.path),
+        "place": info.place.value,
         "bytes": info.size,
         "architecture": info.architecture,
         "parameters": info.parameters,
         "context_length": info.context_length,
+        "cache_bytes_per_token": info.cache_bytes,
         "vocabulary_size": info.vocabulary_size,
         "format": trained if info.format_name else None,
         "chat": info.chat,
+        "fill_in_the_middle": info.fill,
         "tensor_types": list(info.tensor_types),
     }
 
@@ -115,13 +236,3 @@ def _text(value: Any) -> str:
             return ", ".join(map(str, value))
         case _:
             return terminal.visible(str(value))
-
-
-def _use(args: argparse.Namespace) -> int:
-    from assistant import locations
-    from assistant.models import store
-
-    chosen = store.use(args.name)
-    terminal.say(f"{chosen.name} answers from now on ({locations.config_file()}).")
-    terminal.say("An engine that runs already keeps its model until `assistant stop`.")
-    return 0

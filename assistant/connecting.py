@@ -28,6 +28,8 @@ def target_of(resolved: Resolved) -> Target:
         daemon = settings.daemon
         return Daemon(
             model=settings.model,
+            inline_model=settings.inline_model,
+            memory_gb=daemon.memory_gb,
             idle_minutes=daemon.idle_minutes,
             context_length=daemon.context_length or None,
             threads=daemon.threads or None,

@@ -5,6 +5,7 @@
     start.py       starting the daemon, once for all clients
     stop.py        ending it, even when it hangs
     transport.py   the HTTP clients
+    readiness.py   waiting until the daemon holds the right model
     connection.py  connect, ask, cancel
 
 The HTTP library is loaded when `connect`, `running` or `Connection` is first used.

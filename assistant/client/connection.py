@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 import httpx
 import httpx_sse
 
-from assistant import __version__, locations
-from assistant.client import dialect
+from assistant import locations
+from assistant.client import dialect, readiness
 from assistant.client.transport import SILENCE_SECONDS, daemon_client, endpoint_client
 from assistant.client.types import (
     ChatRequest,
@@ -29,14 +23,9 @@ from assistant.client.types import (
     ModelInfo,
     Target,
 )
-from assistant.daemon.protocol import LOAD_FAILED
 from assistant.errors import AssistantError, DaemonProblem, EndpointProblem
-from assistant.models import gguf, store
 
-START_SECONDS = 60.0
-"""How long a daemon may take until it answers `/health`; loading is not part of it."""
 _HEALTH_SECONDS = 10.0
-_FIRST_DELAY, _LONGEST_DELAY = 0.02, 0.5
 _ATTEMPTS = 3
 # 409: it holds another model; 503: it is loading or stopping.
 _NOT_READY = (409, 503)
@@ -314,107 +303,4 @@ class Connection:
         if isinstance(self._target, Endpoint):
             self._model = (await self.model_info()).id
             return
-        path = store.resolve(self._target.model)
-        starter = _Starter(self._target, path) if self._start else None
-        delay, silent_since = _FIRST_DELAY, time.monotonic()
-        while True:
-            health = await self.health()
-            if health is not None:
-                silent_since = time.monotonic()
-                if health.get("status") == "failed":
-                    raise dialect.error_of(health, DaemonProblem) or DaemonProblem(str(health))
-                if health.get("status") == "ok" and await self._holds(path):
-                    return
-            elif starter is None:
-                raise DaemonProblem(
-                    "The engine daemon does not run.", hint="Start it with: assistant serve"
-                )
-            else:
-                starter.step()
-            if time.monotonic() - silent_since > START_SECONDS:
-                raise DaemonProblem(
-                    f"The engine daemon has not answered within {START_SECONDS:.0f} seconds.",
-                    hint=f"See {locations.log_path('daemon')}.",
-                )
-            await asyncio.sleep(delay)
-            delay = min(delay * 1.5, _LONGEST_DELAY)
-
-    async def _holds(self, path: Path) -> bool:
-        """Whether the daemon has loaded what is wanted; else an idle daemon is ended."""
-        assert isinstance(self._target, Daemon)
-        try:
-            status = await self.status()
-            model, inline = status["model"], status.get("inline_path")
-            wanted = store.resolve(self._target.inline_model) if self._target.inline_model else None
-            if _same_file(model["path"], path, model["modified_ns"]) and _same(inline, wanted):
-                self._model = model["id"]
-                # An older daemon goes on while it has work: it speaks the same protocol.
-                outdated = self._start and _older(str(status.get("version")), __version__)
-                return not (outdated and await self.shutdown(when_idle=True))
-            if self._start:
-                await self.shutdown(when_idle=True)
-        except (AssistantError, KeyError):
-            return False
-        if not self._start:
-            held = " and ".join(filter(None, [model["path"], inline]))
-            raise DaemonProblem(
-                f"The engine daemon holds {held}, not {path}.",
-                hint="End it with: assistant stop",
-            )
-        return False
-
-
-def _same_file(held: str, path: Path, modified_ns: int) -> bool:
-    return _same(held, path) and modified_ns == path.stat().st_mtime_ns
-
-
-def _same(held: str | None, path: Path | None) -> bool:
-    if held is None or path is None:
-        return held is None and path is None
-    return os.path.realpath(held) == os.path.realpath(path)
-
-
-def _older(version: str, than: str) -> bool:
-    """Whether a version such as 0.2.1 comes before another; False for what is no version."""
-    try:
-        return [int(part) for part in version.split(".")] < [int(p) for p in than.split(".")]
-    except ValueError:
-        return False
-
-
-class _Starter:
-    """Starts the daemon whenever the lock is free; knows when its own attempt failed."""
-
-    def __init__(self, target: Daemon, path: Path) -> None:
-        self._target = target
-        self._path = path
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def step(self) -> None:
-        """Called while no daemon answers.
-
-        Raises:
-            DaemonProblem: the daemon that was started here ended before it answered, or this
-                system has no unix sockets.
-        """
-        if sys.platform == "win32":
-            raise DaemonProblem(
-                "The local engine needs unix sockets with file locks, which Windows lacks.",
-                hint="Use WSL, or configure an external endpoint (endpoint.url).",
-            )
-        # Not at import: it needs what only unix systems have.
-        from assistant.client import start
-
-        if self._process is None:
-            # A broken file is told at once, without a daemon.
-            gguf.read_header(self._path)
-            self._process = start.start(self._target, self._path, store.name_of(self._path))
-        elif (code := self._process.poll()) in (0, LOAD_FAILED):
-            # It was there, and ended for another client: for its model, or telling it why not.
-            self._process = None
-        elif code is not None:
-            raise DaemonProblem(
-                f"The engine daemon ended with status {code} before it answered:\n"
-                f"{start.last_words()}",
-                hint=f"The whole log: {locations.log_path('daemon')}",
-            )
+        self._model = await readiness.of_daemon(self, self._target, start=self._start)

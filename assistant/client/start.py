@@ -17,7 +17,6 @@ from assistant.client.types import Daemon
 from assistant.daemon import crashes
 from assistant.daemon.lifecycle import take_lock
 from assistant.errors import StateProblem
-from assistant.models import store
 
 # Kept so that a daemon that ends while its starter lives does not stay a zombie.
 _started: list[subprocess.Popen[bytes]] = []
@@ -65,9 +64,10 @@ def _command(target: Daemon, model_path: Path, model_name: str, lock: int) -> li
     command += ["--model-path", str(model_path), "--model-name", model_name]
     command += ["--idle-seconds", str(target.idle_minutes * 60)]
     command += ["--started-by", f"{Path(sys.argv[0]).name or 'python'} (pid {os.getpid()})"]
-    if target.inline_model:
-        path = store.resolve(target.inline_model)
-        command += ["--inline-path", str(path), "--inline-name", store.name_of(path)]
+    if (inline := target.inline_path()) is not None:
+        command += ["--inline-path", str(inline), "--inline-name", target.inline_model]
+    if target.memory_gb:
+        command += ["--memory-gb", str(target.memory_gb)]
     if target.context_length is not None:
         command += ["--context-length", str(target.context_length)]
     if target.threads is not None:

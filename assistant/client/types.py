@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from assistant.engine.types import Forced as Forced
+from assistant.errors import ModelProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,23 @@ class Daemon:
     """Minutes without a request until a daemon started from here ends; 0: never."""
     context_length: int | None = None
     threads: int | None = None
+    memory_gb: float = 0.0
+    """For all models together, in GB; 0: what is free."""
+
+    def inline_path(self) -> Path | None:
+        """The file of the second model, where one is wanted.
+
+        One that is missing is no reason not to answer: the daemon says why inline is off.
+        """
+        from assistant import locations
+        from assistant.models import store
+
+        if not self.inline_model:
+            return None
+        try:
+            return store.resolve(self.inline_model)
+        except ModelProblem:
+            return locations.models_dir() / self.inline_model
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model-name", required=True)
     parser.add_argument("--inline-path", type=Path)
     parser.add_argument("--inline-name", default="")
+    parser.add_argument("--memory-gb", type=float, default=0.0)
     parser.add_argument("--idle-seconds", type=float, default=1800.0)
     parser.add_argument("--context-length", type=int)
     parser.add_argument("--threads", type=int)
@@ -29,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         model_name=given.model_name,
         inline_path=given.inline_path,
         inline_name=given.inline_name,
+        memory_gb=given.memory_gb,
         idle_seconds=given.idle_seconds,
         engine=EngineSettings(context_length=given.context_length, threads=given.threads),
         started_by=given.started_by,

@@ -48,6 +48,8 @@ class Options:
     inline_path: Path | None = None
     """A second model, for completions inside of a line; None: the first one serves both."""
     inline_name: str = ""
+    memory_gb: float = 0.0
+    """For all models together; 0: what is free when the daemon starts."""
     idle_seconds: float = 1800.0
     """Seconds without a request until it ends; 0: never."""
     engine: EngineSettings = field(default_factory=EngineSettings)
@@ -110,19 +112,12 @@ def serve(options: Options, lock: int | None = None) -> int:
 async def _serve(options: Options, listener: socket.socket) -> int:
     import uvicorn
 
+    from assistant.daemon.loading import loads
     from assistant.daemon.server import build_app
     from assistant.daemon.service import Service
-    from assistant.daemon.worker import Load, Phase, Worker
-    from assistant.engine.engine import Engine
+    from assistant.daemon.worker import Phase, Worker
 
-    def load(path: Path) -> Load:
-        return lambda on_progress: Engine(path, options.engine, on_progress)
-
-    worker = Worker(
-        load(options.model_path),
-        crashes.forget,
-        load(options.inline_path) if options.inline_path is not None else None,
-    )
+    worker = Worker(*loads(options), crashes.forget)
     service = Service(
         worker=worker,
         model_name=options.model_name,

@@ -103,13 +103,16 @@ class Worker:
 
     Args:
         load: makes the engine that generates; called in the thread.
-        on_answer: called in the thread after each answer that was not cancelled.
         load_inline: makes a second engine, for completions inside of a line; called in another
             thread, while the first one serves. None: the first serves both.
+        on_answer: called in the thread after each answer that was not cancelled.
     """
 
     def __init__(
-        self, load: Load, on_answer: Callable[[], None], load_inline: Load | None = None
+        self,
+        load: Load,
+        load_inline: Load | None = None,
+        on_answer: Callable[[], None] | None = None,
     ) -> None:
         self.phase = Phase.LOADING
         self.failure: AssistantError | None = None
@@ -267,4 +270,5 @@ class Worker:
             self._open -= 1
         if isinstance(ended, Finished) and ended.reason is not FinishReason.CANCELLED:
             self.served += 1
-            self._on_answer()
+            if self._on_answer is not None:
+                self._on_answer()

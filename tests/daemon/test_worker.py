@@ -32,7 +32,7 @@ async def served(
     load: Callable[[OnProgress], Engine],
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Worker]]:
     """The real application and worker, without a socket."""
-    worker = Worker(load, on_answer=lambda: None)
+    worker = Worker(load)
     service = Service(worker, "tiny", Path("tiny.gguf"), stop=lambda: None)
     transport = httpx.ASGITransport(build_app(service))
     worker.start()
@@ -124,7 +124,7 @@ def loader(path: Path) -> Callable[[OnProgress], Engine]:
 
 async def test_two_models_are_served_by_one_thread_the_urgent_first(models: Path) -> None:
     """An inline request to the second model does not wait for an answer of the first."""
-    worker = Worker(loader(models / "slow.gguf"), lambda: None, loader(models / "abcd.gguf"))
+    worker = Worker(loader(models / "slow.gguf"), loader(models / "abcd.gguf"))
     worker.start()
     try:
         wait_until(lambda: worker.phase is Phase.OK)
@@ -145,7 +145,7 @@ async def test_two_models_are_served_by_one_thread_the_urgent_first(models: Path
 
 async def test_a_second_model_that_can_not_fill_in_is_refused_with_the_reason(models: Path) -> None:
     write(models / "plain.gguf", Tiny(fim=False))
-    worker = Worker(loader(models / "abcd.gguf"), lambda: None, loader(models / "plain.gguf"))
+    worker = Worker(loader(models / "abcd.gguf"), loader(models / "plain.gguf"))
     service = Service(
         worker,
         "abcd",

@@ -1,0 +1,152 @@
+"""Until the daemon has loaded what is wanted: start it, wait, or have another one give way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+from assistant import __version__, locations
+from assistant.client import dialect
+from assistant.client.types import Daemon
+from assistant.daemon.protocol import LOAD_FAILED
+from assistant.errors import AssistantError, DaemonProblem
+from assistant.models import gguf, store
+
+START_SECONDS = 60.0
+"""How long a daemon may take until it answers `/health`; loading is not part of it."""
+_FIRST_DELAY, _LONGEST_DELAY = 0.02, 0.5
+
+
+class Server(Protocol):
+    """What is needed of a connection to the daemon."""
+
+    async def health(self) -> dict[str, Any] | None:
+        """`GET /health`; None when there is no daemon."""
+
+    async def status(self) -> dict[str, Any]:
+        """`GET /status`."""
+
+    async def shutdown(self, *, when_idle: bool = False) -> bool:
+        """End it; False when it is busy and was only to end if idle."""
+
+
+async def of_daemon(server: Server, target: Daemon, *, start: bool) -> str:
+    """Wait until the daemon has the wanted models loaded; the name of the first one.
+
+    Args:
+        server: the daemon, whether it runs or not.
+        target: what it has to hold.
+        start: start it when it does not run, and end one that is idle and holds another model.
+
+    Raises:
+        DaemonProblem: it does not run, does not start, or holds another model.
+        ModelProblem: the model is missing or can not be loaded.
+    """
+    path = store.resolve(target.model)
+    starter = _Starter(target, path) if start else None
+    delay, silent_since = _FIRST_DELAY, time.monotonic()
+    while True:
+        health = await server.health()
+        if health is not None:
+            silent_since = time.monotonic()
+            if health.get("status") == "failed":
+                raise dialect.error_of(health, DaemonProblem) or DaemonProblem(str(health))
+            if health.get("status") == "ok" and (name := await _held(server, target, path, start)):
+                return name
+        elif starter is None:
+            raise DaemonProblem(
+                "The engine daemon does not run.", hint="Start it with: assistant serve"
+            )
+        else:
+            starter.step()
+        if time.monotonic() - silent_since > START_SECONDS:
+            raise DaemonProblem(
+                f"The engine daemon has not answered within {START_SECONDS:.0f} seconds.",
+                hint=f"See {locations.log_path('daemon')}.",
+            )
+        await asyncio.sleep(delay)
+        delay = min(delay * 1.5, _LONGEST_DELAY)
+
+
+async def _held(server: Server, target: Daemon, path: Path, start: bool) -> str | None:
+    """The name of the model if the daemon has what is wanted; else an idle daemon is ended."""
+    try:
+        status = await server.status()
+        model, inline = status["model"], status.get("inline_path")
+        right = _same_file(model["path"], path, model["modified_ns"])
+        if right and _same(inline, target.inline_path()):
+            # An older daemon goes on while it has work: it speaks the same protocol.
+            outdated = start and _older(str(status.get("version")), __version__)
+            gone = outdated and await server.shutdown(when_idle=True)
+            return None if gone else str(model["id"])
+        if start:
+            await server.shutdown(when_idle=True)
+    except (AssistantError, KeyError):
+        return None
+    if not start:
+        held = " and ".join(filter(None, [model["path"], inline]))
+        raise DaemonProblem(
+            f"The engine daemon holds {held}, not {path}.", hint="End it with: assistant stop"
+        )
+    return None
+
+
+def _same_file(held: str, path: Path, modified_ns: int) -> bool:
+    return _same(held, path) and modified_ns == path.stat().st_mtime_ns
+
+
+def _same(held: str | None, path: Path | None) -> bool:
+    if held is None or path is None:
+        return held is None and path is None
+    return os.path.realpath(held) == os.path.realpath(path)
+
+
+def _older(version: str, than: str) -> bool:
+    """Whether a version such as 0.2.1 comes before another; False for what is no version."""
+    try:
+        return [int(part) for part in version.split(".")] < [int(p) for p in than.split(".")]
+    except ValueError:
+        return False
+
+
+class _Starter:
+    """Starts the daemon whenever the lock is free; knows when its own attempt failed."""
+
+    def __init__(self, target: Daemon, path: Path) -> None:
+        self._target = target
+        self._path = path
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def step(self) -> None:
+        """Called while no daemon answers.
+
+        Raises:
+            DaemonProblem: the daemon that was started here ended before it answered, or this
+                system has no unix sockets.
+        """
+        if sys.platform == "win32":
+            raise DaemonProblem(
+                "The local engine needs unix sockets with file locks, which Windows lacks.",
+                hint="Use WSL, or configure an external endpoint (endpoint.url).",
+            )
+        # Not at import: it needs what only unix systems have.
+        from assistant.client import start
+
+        if self._process is None:
+            # A broken file is told at once, without a daemon.
+            gguf.read_header(self._path)
+            self._process = start.start(self._target, self._path, store.name_of(self._path))
+        elif (code := self._process.poll()) in (0, LOAD_FAILED):
+            # It was there, and ended for another client: for its model, or telling it why not.
+            self._process = None
+        elif code is not None:
+            raise DaemonProblem(
+                f"The engine daemon ended with status {code} before it answered:\n"
+                f"{start.last_words()}",
+                hint=f"The whole log: {locations.log_path('daemon')}",
+            )

@@ -21,6 +21,8 @@ class Daemon:
     """Minutes without a request until a daemon started from here ends; 0: never."""
     context_length: int | None = None
     threads: int | None = None
+    loopback: int | None = None
+    """A port of 127.0.0.1 that it listens on as well when it is started from here; 0: any."""
 
 
 @dataclass(frozen=True, slots=True)

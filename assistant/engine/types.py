@@ -140,6 +140,9 @@ class Prepared:
     """How many tokens may be generated."""
     before: str = ""
     """Text of a prefilled answer; `Forced.after` may begin in it."""
+    thinking: str = ""
+    """The opening tag of the thinking block that the prompt leaves open, so that the answer begins
+    inside of it; usually empty."""
     healed: bytes = b""
     """Bytes that were taken off the end of the prompt because they may be half a token. What is
     generated has to begin with them; they are not given out again."""

@@ -13,7 +13,6 @@ from assistant.daemon.requests import ChatRequest, FillRequest, TextRequest
 from assistant.engine.engine import Engine
 from assistant.engine.schema import from_json_schema
 from assistant.engine.types import Budget, Limits, Prepared
-from assistant.errors import RequestProblem
 from assistant.format.completion import CODE_HEADING, FORMAT_NAME, code_opening
 from assistant.format.dialects import THINK_TAGS
 
@@ -66,10 +65,7 @@ def _known(asked: FillRequest) -> dict[str, Any]:
 def _limits(controls: Controls) -> Limits:
     if controls.schema is None:
         return controls.limits
-    try:
-        return replace(controls.limits, grammar=from_json_schema(controls.schema))
-    except RecursionError as error:
-        raise RequestProblem("The JSON schema is nested too deeply.") from error
+    return replace(controls.limits, grammar=from_json_schema(controls.schema))
 
 
 def _budget(engine: Engine, prepared: Prepared, tokens: int) -> Budget | None:

@@ -166,11 +166,20 @@ def test_the_kernel_says_who_is_there() -> None:
         assert peer_of(other) is None
 
 
-def test_one_client_can_not_fill_the_queue(tmp_path: Path) -> None:
+def service_at(path: Path) -> Service:
+    """One that loads nothing."""
+    return Service(Worker(lambda _: None, lambda: None), "x", path, lambda: None)  # type: ignore[arg-type, return-value]
+
+
+async def test_one_client_can_not_fill_the_queue(tmp_path: Path) -> None:
     """It is counted by itself, until its requests end."""
-    service = Service(Worker(lambda: None, lambda: None), "x", tmp_path, lambda: None)  # type: ignore[arg-type]
+    service = service_at(tmp_path)
     request = Prepared((1,), Sampling(), Limits(), 1)
-    jobs = [Job(str(number), request, None) for number in range(MAX_OF_CLIENT + 1)]  # type: ignore[arg-type]
+
+    def job(name: object) -> Job:
+        return Job(str(name), request, service.outbox())
+
+    jobs = [job(number) for number in range(MAX_OF_CLIENT + 1)]
 
     assert all(service.enter(job, "greedy") for job in jobs[:-1])
     assert not service.enter(jobs[-1], "greedy")
@@ -178,11 +187,10 @@ def test_one_client_can_not_fill_the_queue(tmp_path: Path) -> None:
     service.forget(jobs[0])
     service.forget(jobs[0])
     assert service.enter(jobs[0], "greedy")
-    assert not service.enter(Job("more", request, None), "greedy")  # type: ignore[arg-type]
+    assert not service.enter(job("more"), "greedy")
 
 
 def test_the_app_answers_no_schema_and_no_pages(tmp_path: Path) -> None:
-    service = Service(Worker(lambda: None, lambda: None), "x", tmp_path, lambda: None)  # type: ignore[arg-type]
-    paths = [getattr(route, "path", "") for route in build_app(service).routes]
+    paths = [getattr(route, "path", "") for route in build_app(service_at(tmp_path)).routes]
 
     assert not {"/docs", "/openapi.json", "/"} & set(paths)

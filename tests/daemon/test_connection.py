@@ -32,7 +32,7 @@ GET = b"GET /health HTTP/1.1\r\nHost: d\r\n"
 async def served(model: Path, place: Path) -> AsyncIterator[tuple[str, Service]]:
     """The real application, worker and server in this process, on a socket that all may use."""
     settings = EngineSettings(threads=1, context_length=65536)
-    worker = Worker(lambda: Engine(model, settings), on_answer=lambda: None)
+    worker = Worker(lambda _: Engine(model, settings), on_answer=lambda: None)
     service = Service(worker, "tiny", model, stop=lambda: None)
     worker.start()
     path = os.fspath(place / "s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from assistant.config import Resolved
@@ -49,8 +50,15 @@ def target_of(resolved: Resolved) -> Target:
     return Endpoint(settings.endpoint.url, key, model)
 
 
-async def open_connection(resolved: Resolved, *, start: bool = True) -> Connection:
+async def open_connection(
+    resolved: Resolved, *, start: bool = True, loopback: int | None = None
+) -> Connection:
     """Connect to whom the settings name; the daemon is started where it does not run.
+
+    Args:
+        resolved: the settings.
+        start: start the daemon when it does not run.
+        loopback: a port of 127.0.0.1 that a daemon which is started here listens on as well.
 
     Raises:
         ConfigProblem: the settings do not say how.
@@ -58,11 +66,13 @@ async def open_connection(resolved: Resolved, *, start: bool = True) -> Connecti
         DaemonProblem: the daemon can not be started or reached.
         EndpointProblem: the endpoint does not answer.
     """
+    from assistant.client import Daemon
     from assistant.client.connection import connect
 
     target = target_of(resolved)
-    if not resolved.settings.endpoint.url:
+    if isinstance(target, Daemon):
         _require_engine()
+        target = replace(target, loopback=loopback)
     return await connect(target, start=start)
 
 

@@ -8,6 +8,7 @@
     +-- EngineProblem      llama.cpp could not do what was asked
     +-- RequestProblem     this one request can not be served (empty, too long, ...)
     +-- DaemonProblem      the engine daemon can not be started, reached, or has died
+    |   +-- AccessProblem  it does not answer this program: no token, or a web page
     +-- EndpointProblem    an external endpoint answered wrongly or not at all
     +-- DataProblem        a data file or row is missing or malformed
     +-- TrainingProblem    a recipe, stage or checkpoint can not be used
@@ -65,6 +66,10 @@ class RequestProblem(AssistantError):
 
 class DaemonProblem(AssistantError):
     """The engine daemon can not be started or reached, or died in mid-answer."""
+
+
+class AccessProblem(DaemonProblem):
+    """The engine daemon does not answer whoever asked."""
 
 
 class EndpointProblem(AssistantError):

@@ -25,6 +25,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--foreground", action="store_true", help="stay here and log to stderr; Ctrl-C ends it"
     )
+    parser.add_argument(
+        "--loopback",
+        metavar="PORT",
+        type=int,
+        nargs="?",
+        const=0,
+        help="listen on 127.0.0.1, too (any free port unless one is given); "
+        "the port and the token that it asks for are in the state folder's daemon.json",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,25 +47,44 @@ def run(args: argparse.Namespace) -> int:
             hint=f"To use the local engine, remove endpoint.url "
             f"(from {resolved.origins['endpoint.url']}).",
         )
-    return _foreground(resolved) if args.foreground else asyncio.run(_background(resolved))
+    if args.loopback is not None and not 0 <= args.loopback < 65536:
+        raise UsageProblem(f"--loopback is {args.loopback}; a port is from 1 to 65535, 0 is any.")
+    if args.foreground:
+        return _foreground(resolved, args.loopback)
+    return asyncio.run(_background(resolved, args.loopback))
 
 
-async def _background(resolved: Resolved) -> int:
+async def _background(resolved: Resolved, loopback: int | None) -> int:
     from assistant.connecting import open_connection
     from assistant.daemon import crashes
 
     # Whoever starts it by hand wants another try.
     crashes.forget()
-    connection = await open_connection(resolved)
+    connection = await open_connection(resolved, loopback=loopback)
     try:
         status = await connection.status()
     finally:
         await connection.aclose()
     terminal.say(f"The engine runs (pid {status['pid']}) with {status['model']['id']}.")
+    if loopback is not None:
+        terminal.say(_where(status.get("loopback")))
     return 0
 
 
-def _foreground(resolved: Resolved) -> int:
+def _where(port: int | None) -> str:
+    """How a program of another maker reaches it."""
+    from assistant import locations
+
+    if port is None:
+        return (
+            "It ran already, without a port of 127.0.0.1. "
+            "To start it with one: assistant stop; assistant serve --loopback"
+        )
+    info = locations.daemon_info_path()
+    return f"Its address for other programs: http://127.0.0.1:{port}/v1; the key is in {info}."
+
+
+def _foreground(resolved: Resolved, loopback: int | None) -> int:
     from assistant.daemon import lifecycle
     from assistant.engine.types import EngineSettings
     from assistant.models import store
@@ -73,6 +101,7 @@ def _foreground(resolved: Resolved) -> int:
         ),
         started_by="assistant serve --foreground",
         foreground=True,
+        loopback=loopback,
     )
     terminal.say("The engine starts here and logs below; Ctrl-C ends it.")
     return lifecycle.serve(options)

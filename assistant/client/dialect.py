@@ -43,7 +43,9 @@ def chat_body(request: ChatRequest, *, ours: bool) -> dict[str, Any]:
     if not ours:
         return body | {"stream_options": {"include_usage": True}}
     forced = [{"after": entry.after, "text": entry.text} for entry in request.forced]
-    return body | {"return_progress": request.return_progress, "forced": forced}
+    # The raw text: it is split here, and further (`assistant.format`).
+    ours_alone = {"return_progress": request.return_progress, "reasoning_format": "none"}
+    return body | ours_alone | {"forced": forced}
 
 
 def fill_body(request: FillRequest) -> dict[str, Any]:

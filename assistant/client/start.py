@@ -72,6 +72,8 @@ def _command(target: Daemon, model_path: Path, model_name: str, lock: int) -> li
         command += ["--context-length", str(target.context_length)]
     if target.threads is not None:
         command += ["--threads", str(target.threads)]
+    if target.loopback is not None:
+        command += ["--loopback", str(target.loopback)]
     return command
 
 

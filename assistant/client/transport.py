@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 
 import httpx
 
@@ -14,21 +16,56 @@ SILENCE_SECONDS = 60.0
 """The daemon sends a sign of life every 5 seconds while it works; after this long it hangs."""
 _CONNECT_SECONDS = 10.0
 _DAEMON_URL = "http://daemon"
+_UNIX_SOCKETS = hasattr(socket, "AF_UNIX")
 
 
 def daemon_client() -> httpx.AsyncClient:
     """A client to the user's daemon, whether it runs or not."""
-    transport = httpx.AsyncHTTPTransport(
-        uds=os.fspath(locations.socket_path()),
-        # A kept connection may belong to a daemon that has ended since; a new one costs little.
-        limits=httpx.Limits(max_keepalive_connections=0),
-        # No TLS on this socket; reading the certificates would take longer than the request.
-        verify=False,
-    )
     timeout = httpx.Timeout(SILENCE_SECONDS, connect=_CONNECT_SECONDS)
     return httpx.AsyncClient(
-        transport=transport, base_url=_DAEMON_URL, timeout=timeout, trust_env=False
+        transport=DaemonTransport(), base_url=_DAEMON_URL, timeout=timeout, trust_env=False
     )
+
+
+class DaemonTransport(httpx.AsyncBaseTransport):
+    """The way to whichever daemon runs now: its unix socket, or the port that it tells.
+
+    The port and the token are read for each request, as the next daemon has others.
+    """
+
+    def __init__(self) -> None:
+        self._inner = httpx.AsyncHTTPTransport(
+            uds=os.fspath(locations.socket_path()) if _UNIX_SOCKETS else None,
+            # A kept connection may belong to a daemon that has ended since; a new one costs little.
+            limits=httpx.Limits(max_keepalive_connections=0),
+            # No TLS here; reading the certificates would take longer than the request.
+            verify=False,
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request.
+
+        Raises:
+            httpx.ConnectError: no daemon runs.
+        """
+        if not _UNIX_SOCKETS:
+            port, token = _loopback()
+            request.url = request.url.copy_with(host="127.0.0.1", port=port)
+            request.headers["Host"] = f"127.0.0.1:{port}"
+            request.headers["Authorization"] = f"Bearer {token}"
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        await self._inner.aclose()
+
+
+def _loopback() -> tuple[int, str]:
+    try:
+        info = json.loads(locations.daemon_info_path().read_text())
+        return int(info["port"]), str(info["token"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise httpx.ConnectError("no daemon has told its port") from error
 
 
 def endpoint_client(target: Endpoint) -> httpx.AsyncClient:

@@ -25,6 +25,8 @@ class Daemon:
     threads: int | None = None
     memory_gb: float = 0.0
     """For all models together, in GB; 0: what is free."""
+    loopback: int | None = None
+    """A port of 127.0.0.1 that it listens on as well when it is started from here; 0: any."""
 
     def inline_path(self) -> Path | None:
         """The file of the second model, where one is wanted.

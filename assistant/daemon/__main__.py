@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--idle-seconds", type=float, default=1800.0)
     parser.add_argument("--context-length", type=int)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--loopback", type=int, metavar="PORT", nargs="?", const=0)
     parser.add_argument("--started-by", default="")
     parser.add_argument("--lock-fd", type=int, help="the held lock, inherited from the starter")
     given = parser.parse_args(arguments)
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         idle_seconds=given.idle_seconds,
         engine=EngineSettings(context_length=given.context_length, threads=given.threads),
         started_by=given.started_by,
+        loopback=given.loopback,
     )
     try:
         return serve(options, given.lock_fd)

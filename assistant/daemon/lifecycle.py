@@ -1,31 +1,27 @@
 """The life of the daemon: lock, socket, log, what ends it.
 
 The lock is held for life. Whoever holds it may remove a socket that lies around: its owner is
-dead. The socket is bound here, with a umask, and handed to the server as it is; the server's
-own way would open it to every user of the machine.
+dead.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
-import json
 import logging
 import logging.handlers
 import os
 import resource
-import socket
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 from assistant import __version__, locations
 from assistant.daemon import crashes
-from assistant.daemon.protocol import LOAD_FAILED, PROTOCOL
+from assistant.daemon.listening import Listening, listening
+from assistant.daemon.protocol import LOAD_FAILED
 from assistant.engine.types import EngineSettings
 from assistant.errors import DaemonProblem, StateProblem
 
@@ -55,6 +51,8 @@ class Options:
     engine: EngineSettings = field(default_factory=EngineSettings)
     started_by: str = ""
     foreground: bool = False
+    loopback: int | None = None
+    """A port of 127.0.0.1 to listen on as well, 0 for any; None: only without unix sockets."""
 
 
 def take_lock() -> int | None:
@@ -105,13 +103,16 @@ def serve(options: Options, lock: int | None = None) -> int:
     # Decoding holds no Python lock; the default of 5 ms would let busy Python code delay it.
     sys.setswitchinterval(0.0005)
     log.info("daemon %s of version %s starts for %s", os.getpid(), __version__, options.model_path)
-    with _bound_socket() as listener, _info_file():
-        return asyncio.run(_serve(options, listener))
+    with listening(options.loopback) as place:
+        if place.access.token:
+            log.info("listens on 127.0.0.1:%s, too", place.access.port)
+        return asyncio.run(_serve(options, place))
 
 
-async def _serve(options: Options, listener: socket.socket) -> int:
+async def _serve(options: Options, place: Listening) -> int:
     import uvicorn
 
+    from assistant.daemon.connection import server_options
     from assistant.daemon.loading import loads
     from assistant.daemon.server import build_app
     from assistant.daemon.service import Service
@@ -126,6 +127,7 @@ async def _serve(options: Options, listener: socket.socket) -> int:
         inline_path=options.inline_path,
         stop=lambda: stop(),
         started_by=options.started_by,
+        access=place.access,
     )
 
     class Server(uvicorn.Server):
@@ -135,16 +137,7 @@ async def _serve(options: Options, listener: socket.socket) -> int:
             # Not from within the handler: it interrupts the loop anywhere.
             loop.call_soon_threadsafe(stop)
 
-    config = uvicorn.Config(
-        build_app(service),
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=2,
-        http="h11",
-        ws="none",
-    )
+    config = uvicorn.Config(build_app(service), timeout_graceful_shutdown=2, **server_options())
     server = Server(config)
 
     def stop() -> None:
@@ -176,10 +169,9 @@ async def _serve(options: Options, listener: socket.socket) -> int:
                 os._exit(70)
 
     loop = asyncio.get_running_loop()
-    place = _SocketPath()
     worker.start()
     watcher = asyncio.create_task(watch())
-    await server.serve(sockets=[listener])
+    await server.serve(sockets=place.sockets)
     stop()
     watcher.cancel()
     if not await asyncio.to_thread(worker.stop, _STOP_SECONDS):
@@ -188,77 +180,6 @@ async def _serve(options: Options, listener: socket.socket) -> int:
     if worker.phase is not Phase.FAILED:
         return 0
     return 1 if options.foreground else LOAD_FAILED
-
-
-@contextlib.contextmanager
-def _bound_socket() -> Iterator[socket.socket]:
-    path = locations.socket_path()
-    if len(os.fsencode(path)) > locations.MAX_SOCKET_PATH_BYTES:
-        raise DaemonProblem(
-            f"The socket's path {path} is longer than {locations.MAX_SOCKET_PATH_BYTES} bytes, "
-            "which unix sockets do not allow.",
-            hint="Set ASSISTANT_HOME or TMPDIR to a shorter folder.",
-        )
-    locations.ensure_private_dir(path.parent)
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    previous = os.umask(0o077)
-    try:
-        listener.bind(os.fspath(path))
-    except OSError as error:
-        listener.close()
-        raise StateProblem(f"The socket {path} can not be made: {error}.") from error
-    finally:
-        os.umask(previous)
-    listener.listen(128)
-    listener.setblocking(False)
-    try:
-        yield listener
-    finally:
-        listener.close()
-
-
-class _SocketPath:
-    """The socket's place in the file system, for as long as it is ours.
-
-    When somebody removes the state folder, another daemon may live there by now.
-    """
-
-    def __init__(self) -> None:
-        self._path = locations.socket_path()
-        self._identity = self._now()
-
-    def _now(self) -> tuple[int, int] | None:
-        with contextlib.suppress(OSError):
-            status = self._path.lstat()
-            return status.st_dev, status.st_ino
-        return None
-
-    @property
-    def ours(self) -> bool:
-        """False once the path is gone or is another's."""
-        return self._now() == self._identity
-
-    def remove(self) -> None:
-        """Remove it if it is ours."""
-        if self.ours:
-            self._path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _info_file() -> Iterator[None]:
-    """Tells who runs; one that is left behind tells that its writer died."""
-    path = locations.daemon_info_path()
-    partial = path.with_suffix(".partial")
-    body = json.dumps({"pid": os.getpid(), "version": __version__, "protocol": PROTOCOL})
-    partial.write_text(body)
-    partial.replace(path)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            if path.read_text() == body:
-                path.unlink()
 
 
 def _start_log(foreground: bool) -> None:

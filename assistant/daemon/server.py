@@ -1,26 +1,34 @@
-"""The routes of the daemon. Light work only: all decoding happens in the worker's thread."""
+"""The routes that answer. Light work only: all decoding happens in the worker's thread."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import resource
-import sys
+import re
 import time
 import uuid
-from typing import Any
+from collections.abc import Callable
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from assistant import __version__
-from assistant.daemon import protocol
-from assistant.daemon.answers import REQUEST_ID, Stream, Whole
-from assistant.daemon.service import Service
-from assistant.daemon.worker import Job, Outbox, Phase
+from assistant.daemon import preparing, requests, views
+from assistant.daemon.access import Gate
+from assistant.daemon.answers import Manner, Stream, Whole
+from assistant.daemon.controls import Controls
+from assistant.daemon.protocol import REQUEST_ID
+from assistant.daemon.reading import body_of, client_of, engine_of, ready, service_of
+from assistant.daemon.reasoning import Channels
+from assistant.daemon.replies import Refused, error_reply, json_reply
+from assistant.daemon.service import MAX_OF_CLIENT, Service
+from assistant.daemon.shapes import ChatShape, NativeShape, Shape, TextShape
+from assistant.daemon.worker import Job
 from assistant.engine.engine import Engine
+from assistant.engine.types import Prepared, Role
 from assistant.errors import (
     AssistantError,
     DaemonProblem,
@@ -29,240 +37,210 @@ from assistant.errors import (
     RequestProblem,
 )
 
-_MAX_ID = 128
+Asked = requests.ChatRequest | requests.TextRequest | requests.FillRequest
+_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 
 
 def build_app(service: Service) -> Starlette:
     """The ASGI application."""
+    posts = {
+        ("/v1/chat/completions", "/chat/completions"): chat,
+        ("/v1/completions",): completion,
+        # llama-server's own names and shapes.
+        ("/completion", "/completions"): native_completion,
+        ("/infill",): infill,
+        ("/tokenize",): views.tokenize,
+        ("/detokenize",): views.detokenize,
+        ("/shutdown",): shutdown,
+    }
+    gets = {
+        ("/health", "/v1/health"): views.health,
+        ("/version",): views.version,
+        ("/status",): views.status,
+        ("/v1/models", "/models"): views.models,
+        ("/props",): views.props,
+        ("/metrics",): views.show_metrics,
+    }
+    routes = [Route(path, call) for paths, call in gets.items() for path in paths]
+    routes += [
+        Route(path, call, methods=["POST"]) for paths, call in posts.items() for path in paths
+    ]
+    routes.append(Route("/v1/requests/{id}", cancel, methods=["DELETE"]))
     app = Starlette(
-        routes=[
-            Route("/health", health),
-            Route("/version", version),
-            Route("/status", status),
-            Route("/v1/models", models),
-            Route("/v1/chat/completions", chat, methods=["POST"]),
-            Route("/v1/completions", completion, methods=["POST"]),
-            Route("/v1/requests/{id}", cancel, methods=["DELETE"]),
-            Route("/shutdown", shutdown, methods=["POST"]),
-        ],
-        exception_handlers={AssistantError: _problem, _Refused: _refusal, ClientDisconnect: _gone},
+        routes=routes,
+        middleware=[Middleware(Gate, access=service.access)],
+        exception_handlers={
+            AssistantError: _problem,
+            Refused: _refusal,
+            ClientDisconnect: _gone,
+            HTTPException: _unknown,
+            Exception: _defect,
+        },
     )
+    app.router.redirect_slashes = False
     app.state.service = service
     return app
 
 
-async def health(request: Request) -> Response:
-    """Whether the model is loaded; answered at once, also while it is being loaded."""
-    service = _service(request)
-    worker = service.worker
-    body: dict[str, Any] = {
-        "status": worker.phase.value,
-        "detail": "",
-        "progress": round(worker.progress, 3),
-    }
-    if worker.failure is not None:
-        body |= {"detail": str(worker.failure)} | protocol.error_body(worker.failure, 503)
-        # The reason is told. Who comes next shall get a new attempt: the cause may be gone.
-        service.stop()
-    return JSONResponse(body)
-
-
-async def version(_: Request) -> Response:
-    """Who answers, and in which protocol."""
-    return JSONResponse(
-        {"name": "assistant", "version": __version__, "protocol": protocol.PROTOCOL}
-    )
-
-
-async def models(request: Request) -> Response:
-    """The loaded model."""
-    service = _ready(request)
-    return JSONResponse({"object": "list", "data": [service.model()]})
-
-
-async def status(request: Request) -> Response:
-    """What the daemon is doing."""
-    service = _service(request)
-    worker = service.worker
-    model: dict[str, Any] = {"id": service.model_name, "path": str(service.model_path)}
-    if worker.phase is Phase.OK:
-        facts = worker.engine.facts
-        model = service.model() | {"memory_bytes": facts.memory_bytes}
-        model |= {"modified_ns": facts.modified_ns}
-    return JSONResponse(
-        {
-            "pid": os.getpid(),
-            "version": __version__,
-            "protocol": protocol.PROTOCOL,
-            "uptime_s": round(time.monotonic() - service.started, 3),
-            "phase": worker.phase.value,
-            "model": model,
-            "inline_path": str(service.inline_path) if service.inline_path else None,
-            "inline": service.inline() if worker.phase is Phase.OK else None,
-            "progress": round(worker.progress, 3),
-            "memory_bytes": _peak_memory(),
-            "queue": {"running": worker.running, "waiting": worker.waiting},
-            "requests_served": worker.served,
-            "started_by": service.started_by,
-        }
-    )
-
-
-async def shutdown(request: Request) -> Response:
-    """End the daemon; with `?when=idle` only if it has nothing to do."""
-    service = _service(request)
-    if request.query_params.get("when") == "idle" and service.busy:
-        return JSONResponse({"status": "busy"}, status_code=409)
-    service.stop()
-    return JSONResponse({"status": "stopping", "pid": os.getpid()})
-
-
-async def cancel(request: Request) -> Response:
-    """Cancel a request by its id."""
-    service = _service(request)
-    job = service.jobs.get(request.path_params["id"])
-    if job is None:
-        raise _Refused(
-            404, RequestProblem(f"There is no request {request.path_params['id']!r} any more.")
-        )
-    service.worker.cancel(job)
-    return JSONResponse({"status": "cancelled"})
-
-
 async def chat(request: Request) -> Response:
     """Answer a chat."""
-    service = _ready(request)
-    asked = protocol.parse_chat(await _body(request))
-    common = asked.common
-    engine = _holding(service, common.model)
-    # In a thread: a long source file takes milliseconds to render and tokenise.
-    prepared = await asyncio.to_thread(
-        engine.prepare_chat, asked.messages, common.sampling, common.limits
-    )
-    return await _answer(request, common, _job(request, prepared), chat=True)
+
+    def shape(service: Service, job: Job, controls: Controls) -> Shape:
+        return ChatShape(job.id, service.model_name, int(time.time()), controls.usage)
+
+    return await _answered(request, requests.parse_chat, shape)
 
 
 async def completion(request: Request) -> Response:
     """Continue a raw prompt, or fill in the middle when there is a suffix."""
-    service = _ready(request)
-    asked = protocol.parse_text(await _body(request))
-    common = asked.common
-    engine = _holding(service, common.model)
-    if asked.suffix is None:
-        prepared = await asyncio.to_thread(
-            engine.prepare_raw, asked.prompt, common.sampling, common.limits
-        )
-    else:
-        prepared = await asyncio.to_thread(
-            engine.prepare_fill, asked.prompt, asked.suffix, common.sampling, common.limits
-        )
-    return await _answer(request, common, _job(request, prepared), chat=False)
+
+    def shape(service: Service, job: Job, controls: Controls) -> Shape:
+        return TextShape(job.id, service.model_name, int(time.time()), controls.usage)
+
+    return await _answered(request, requests.parse_text, shape)
 
 
-class _Refused(Exception):
-    """An error with the HTTP status that goes with it."""
-
-    def __init__(self, status: int, error: AssistantError) -> None:
-        super().__init__(str(error))
-        self.status = status
-        self.error = error
+async def native_completion(request: Request) -> Response:
+    """The same, in llama-server's own shape."""
+    return await _answered(request, requests.parse_text, _native)
 
 
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
+async def infill(request: Request) -> Response:
+    """Fill in the middle, as llama-server's clients ask for it."""
+    return await _answered(request, requests.parse_fill, _native)
 
 
-def _ready(request: Request) -> Service:
-    service = _service(request)
-    worker = service.worker
-    service.last_use = time.monotonic()
-    if service.stopping:
-        raise _Refused(503, DaemonProblem("The engine daemon is stopping."))
-    if worker.phase is Phase.FAILED and worker.failure is not None:
-        raise _Refused(503, worker.failure)
-    if worker.phase is not Phase.OK:
-        raise _Refused(503, EngineProblem("The model is still being loaded; ask /health."))
-    return service
+async def shutdown(request: Request) -> Response:
+    """End the daemon; with `?when=idle` only if it has nothing to do."""
+
+    service = service_of(request)
+    if request.query_params.get("when") == "idle" and service.busy:
+        return json_reply({"status": "busy"}, 409)
+    service.stop()
+    return json_reply({"status": "stopping", "pid": os.getpid()})
 
 
-def _holding(service: Service, model: str) -> Engine:
-    """The engine, if it holds the model that the client means."""
-    if model not in ("", service.model_name):
-        raise _Refused(
-            409,
-            DaemonProblem(
-                f"The engine daemon holds the model {service.model_name}, not {model}.",
-                hint="Another program uses it with that model: assistant status",
-            ),
-        )
-    return service.worker.engine
+async def cancel(request: Request) -> Response:
+    """Cancel a request by its id."""
+    service = service_of(request)
+    job = service.jobs.get(request.path_params["id"])
+    if job is None:
+        given = request.path_params["id"][:128]
+        raise Refused(404, RequestProblem(f"There is no request {given!r} any more."))
+    service.worker.cancel(job)
+    return json_reply({"status": "cancelled"})
 
 
-async def _body(request: Request) -> bytes:
-    """The body, refused as soon as it is known to be too long."""
-    limit = protocol.MAX_BODY_BYTES
-    too_long = _Refused(
-        413,
-        RequestProblem(
-            f"The request is larger than {limit // 2**20} MiB.", hint="Send less context."
-        ),
+def _native(service: Service, _: Job, __: Controls) -> Shape:
+    return NativeShape(service.model_name)
+
+
+async def _answered(
+    request: Request,
+    parse: Callable[[bytes], Asked],
+    shape: Callable[[Service, Job, Controls], Shape],
+) -> Response:
+    """Read, prepare, queue, answer."""
+    service = ready(request)
+    data = await body_of(request)
+
+    def work() -> tuple[Asked, Engine, Role, Prepared]:
+        asked = parse(data)
+        engine, role = engine_of(service, asked.controls.model, _roles(service, asked))
+        return asked, engine, role, preparing.prepare(engine, asked)
+
+    # In a thread: a long source file takes milliseconds to read, render and tokenise.
+    asked, engine, role, prepared = await asyncio.to_thread(work)
+    controls = asked.controls
+    job = Job(
+        _id_of(request, service),
+        prepared,
+        service.outbox(),
+        priority=controls.priority,
+        source=controls.source,
+        role=role,
     )
-    if int(request.headers.get("content-length") or 0) > limit:
-        raise too_long
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > limit:
-            raise too_long
-    return bytes(data)
+    _submit(service, job, client_of(request, controls.client))
+    manner = Manner(
+        shape(service, job, controls), _channels(engine, prepared, controls), controls.progress
+    )
+    return Stream(service, job, manner) if controls.stream else Whole(service, job, manner)
 
 
-def _job(request: Request, prepared: Any) -> Job:
-    service = _service(request)
+def _roles(service: Service, asked: Asked) -> tuple[Role, ...]:
+    """Who may answer; a raw prompt may go to either model."""
+    if isinstance(asked, requests.FillRequest):
+        return (Role.INLINE,)
+    if isinstance(asked, requests.ChatRequest):
+        return (Role.GENERATE,)
+    named_inline = asked.controls.model not in ("", service.model_name)
+    return (Role.INLINE,) if named_inline else (Role.GENERATE, Role.INLINE)
+
+
+def _channels(engine: Engine, prepared: Prepared, controls: Controls) -> Channels | None:
+    if not controls.split:
+        return None
+    return Channels(
+        sections=preparing.writes_sections(engine),
+        thinking=prepared.thinking,
+        before=prepared.before,
+    )
+
+
+def _id_of(request: Request, service: Service) -> str:
     given = request.headers.get(REQUEST_ID, "")
-    if len(given) > _MAX_ID or given in service.jobs:
+    if given and not _ID.fullmatch(given):
         raise RequestProblem(
-            f"The {REQUEST_ID} {given[:40]!r} is in use by another request, or too long."
+            f"The {REQUEST_ID} {given[:40]!r} has to be 1 to 128 letters, digits and '-_.:'."
         )
-    return Job(given or uuid.uuid4().hex, prepared, Outbox(asyncio.get_running_loop()))
+    if given in service.jobs:
+        raise RequestProblem(f"The {REQUEST_ID} {given!r} is in use by another request.")
+    return given or uuid.uuid4().hex
 
 
-async def _answer(request: Request, common: protocol.Request, job: Job, *, chat: bool) -> Response:
-    service = _service(request)
+def _submit(service: Service, job: Job, client: str) -> None:
+    """Queue a job.
+
+    Raises:
+        Refused: with status 429: too many are waiting.
+    """
+    hint = "See who is asking: assistant status"
     # Entered before it is queued: a cancel has to find it.
-    service.jobs[job.id] = job
+    if not service.enter(job, client):
+        problem = DaemonProblem(f"This program has {MAX_OF_CLIENT} requests open.", hint=hint)
+        raise Refused(429, problem)
     if not service.worker.submit(job):
-        del service.jobs[job.id]
-        raise _Refused(
+        service.forget(job)
+        waiting = service.worker.waiting
+        raise Refused(
             429,
-            DaemonProblem(
-                f"{service.worker.waiting} requests are waiting for the engine already.",
-                hint="See who is asking: assistant status",
-            ),
+            DaemonProblem(f"{waiting} requests are waiting for the engine already.", hint=hint),
         )
-    shape = protocol.Shape(job.id, service.model_name, int(time.time()), chat)
-    if common.stream:
-        return Stream(service, job, shape, progress=common.progress)
-    return Whole(service, job, shape)
 
 
 async def _problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, AssistantError)
-    status = 400 if isinstance(error, RequestProblem | ModelProblem) else 500
-    return JSONResponse(protocol.error_body(error, status), status)
+    return error_reply(error, 400 if isinstance(error, RequestProblem | ModelProblem) else 500)
 
 
 async def _refusal(_: Request, error: Exception) -> Response:
-    assert isinstance(error, _Refused)
-    return JSONResponse(protocol.error_body(error.error, error.status), error.status)
+    assert isinstance(error, Refused)
+    return error_reply(error.error, error.status)
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    what = f"{request.method[:40]} {request.url.path[:200]}"
+    problem = RequestProblem(f"There is no route {what} ({error.detail}).")
+    reply = error_reply(problem, error.status_code)
+    reply.headers.update(error.headers or {})
+    return reply
+
+
+async def _defect(_: Request, error: Exception) -> Response:
+    # It is logged where it goes on to.
+    return error_reply(EngineProblem(f"A defect of the daemon: {type(error).__name__}."), 500)
 
 
 async def _gone(_: Request, error: Exception) -> Response:
     return Response(status_code=499)
-
-
-def _peak_memory() -> int:
-    """The most memory that this process ever had resident, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

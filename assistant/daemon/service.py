@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import collections
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from assistant.daemon.access import Access
+from assistant.daemon.outbox import Bell, Outbox
 from assistant.daemon.worker import Job, Worker
 from assistant.engine.types import ModelFacts, Role
+
+MAX_OF_CLIENT = 36
+"""Open requests of one client: some in work, and about 32 that wait."""
 
 
 @dataclass
@@ -25,15 +32,45 @@ class Service:
     inline_path: Path | None = None
     """Of the second model, where there is one."""
     started_by: str = ""
+    access: Access = field(default_factory=Access)
+    """Who may come in, and how."""
     started: float = field(default_factory=time.monotonic)
     last_use: float = field(default_factory=time.monotonic)
     stopping: bool = False
     jobs: dict[str, Job] = field(default_factory=dict)
+    _clients: dict[str, str] = field(default_factory=dict)
+    _open: collections.Counter[str] = field(default_factory=collections.Counter)
+    _bell: Bell | None = None
 
     @property
     def busy(self) -> bool:
         """True while there is a request in work or waiting."""
         return bool(self.jobs)
+
+    def outbox(self) -> Outbox:
+        """A new outbox; one wake-up of the loop serves all of them."""
+        loop = asyncio.get_running_loop()
+        if self._bell is None:
+            self._bell = Bell(loop)
+        return Outbox(loop, self._bell)
+
+    def enter(self, job: Job, client: str) -> bool:
+        """Take a job up, so that a cancel finds it; False when its client has too many."""
+        if self._open[client] >= MAX_OF_CLIENT:
+            return False
+        self.jobs[job.id] = job
+        self._clients[job.id] = client
+        self._open[client] += 1
+        return True
+
+    def forget(self, job: Job) -> None:
+        """The end of a job, whatever it was."""
+        if self.jobs.pop(job.id, None) is None:
+            return
+        client = self._clients.pop(job.id)
+        self._open[client] -= 1
+        if not self._open[client]:
+            del self._open[client]
 
     def model(self) -> dict[str, Any]:
         """The loaded model, as `/v1/models` and `/status` tell it."""
@@ -72,9 +109,13 @@ def _entry(name: str, path: Path, facts: ModelFacts, *, second: bool) -> dict[st
     return {
         "id": name,
         "object": "model",
+        "created": facts.modified_ns // 10**9,
+        "owned_by": "assistant",
         "path": str(path),
         "format": kind,
         "fim": facts.fim,
         "context_length": facts.context_length,
         "roles": [role.value for role in roles],
+        # llama-server's names for the same.
+        "meta": {"n_ctx": facts.context_length, "size": facts.memory_bytes},
     }

@@ -6,15 +6,13 @@ thread of its own while asyncio goes on serving. Results come through an `Outbox
 
 from __future__ import annotations
 
-import asyncio
-import collections
-import contextlib
 import enum
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from assistant.daemon.outbox import Outbox
 from assistant.engine.engine import Engine, OnProgress
 from assistant.engine.running import Ticket
 from assistant.engine.scheduler import Scheduler
@@ -22,7 +20,6 @@ from assistant.engine.types import (
     Figures,
     Finished,
     FinishReason,
-    Output,
     Prepared,
     Priority,
     Role,
@@ -41,39 +38,6 @@ class Phase(enum.Enum):
     LOADING = "loading"
     OK = "ok"
     FAILED = "failed"
-
-
-class Outbox:
-    """Outputs of one request on their way from the worker to its HTTP task.
-
-    A wake-up of the event loop is asked for only when none is under way, so that a fast model
-    does not flood the loop: what has gathered meanwhile is taken in one go.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._items: collections.deque[Output | AssistantError] = collections.deque()
-        self._ready = asyncio.Event()
-        self._woken = False
-
-    def put(self, item: Output | AssistantError) -> None:
-        """Add an output; from any thread."""
-        self._items.append(item)
-        if not self._woken:
-            self._woken = True
-            # The loop is closed when the daemon ends; then nobody waits.
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._ready.set)
-
-    async def take(self) -> list[Output | AssistantError]:
-        """Wait for outputs and return all there are; now and then none."""
-        await self._ready.wait()
-        self._ready.clear()
-        self._woken = False
-        items = []
-        while self._items:
-            items.append(self._items.popleft())
-        return items
 
 
 @dataclass(slots=True, eq=False)

@@ -123,10 +123,10 @@ class Limits:
     """GBNF that the whole answer has to follow."""
     logprobs: int | None = None
     """How many alternatives to tell for each token; None: no probabilities at all."""
-    ignore_end: bool = False
-    """Go on behind the model's own end of the answer; for measurements."""
     line_ms: int | None = None
     """End at the first line break that comes later than this after the first token."""
+    ignore_end: bool = False
+    """Go on behind the model's own end of the answer; for measurements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,9 @@ class Prepared:
     """How many tokens may be generated."""
     before: str = ""
     """Text of a prefilled answer; `Forced.after` may begin in it."""
+    thinking: str = ""
+    """The opening tag of the thinking block that the prompt leaves open, so that the answer begins
+    inside of it; usually empty."""
     healed: bytes = b""
     """Bytes that were taken off the end of the prompt because they may be half a token. What is
     generated has to begin with them; they are not given out again."""

@@ -44,6 +44,21 @@ def test_two_daemons_do_not_share_a_home(assistant: Assistant):
     assert "assistant stop" in second.stderr
 
 
+def test_serve_over_loopback_says_where(assistant: Assistant):
+    """And that a running one has no port, when it has none."""
+    served = assistant.run("serve", "--loopback", "--model", assistant.model("good"))
+    status = json.loads(assistant.run("status", "--json").stdout)
+    assert served.returncode == 0, served.stderr
+    assert f"http://127.0.0.1:{status['loopback']}/v1; the key is in" in served.stderr
+    assistant.run("stop")
+
+    assistant.run("serve", "--model", assistant.model("good"))
+    again = assistant.run("serve", "--loopback", "--model", assistant.model("good"))
+    assert "without a port of 127.0.0.1" in again.stderr
+    wrong = assistant.run("serve", "--loopback", "99999")
+    assert (wrong.returncode, "a port is from 1 to 65535" in wrong.stderr) == (2, True)
+
+
 def test_with_an_endpoint_there_is_nothing_to_serve(assistant: Assistant):
     done = assistant.run("serve", ASSISTANT_ENDPOINT_URL="http://127.0.0.1:9/v1")
 

@@ -15,6 +15,7 @@ from assistant import __version__, locations
 from assistant.daemon.answers import PING_SECONDS
 from tests.support.daemons import chat, daemon, events, text_of, wait_until
 
+JSON = {"content-type": "application/json"}
 LONG = ("--context-length", "65536")
 
 
@@ -88,15 +89,15 @@ def test_an_answer_in_one_piece(models: Path, http: httpx.Client) -> None:
         ('{"messages": [{"role": "user"}]}', "'content'"),
         ('{"messages": [], "temperature": -1}', "'temperature' is -1"),
         ('{"messages": [], "temperature": NaN}', "'temperature'"),
-        ('{"messages": [], "max_tokens": 0}', "'max_tokens' is 0"),
-        ('{"messages": [], "max_tokens": true}', "'max_tokens' has to be of type int"),
+        ('{"messages": [], "max_tokens": -2}', "'max_tokens' is -2"),
+        ('{"messages": [], "max_tokens": true}', "'max_tokens' has to be a whole number"),
         ('{"messages": [], "stop": [""]}', "'stop'"),
         ('{"messages": [], "forced": [{"after": "a"}]}', "'forced'"),
     ],
 )
 def test_malformed_requests_are_named(shared: httpx.Client, body: str, reason: str) -> None:
     """And the daemon goes on."""
-    response = shared.post("/v1/chat/completions", content=body)
+    response = shared.post("/v1/chat/completions", content=body, headers=JSON)
 
     error = response.json()["error"]
     assert (response.status_code, error["type"]) == (400, "RequestProblem")
@@ -126,7 +127,7 @@ def test_a_request_longer_than_the_context(shared: httpx.Client) -> None:
 
 
 def test_a_body_that_is_too_large(shared: httpx.Client) -> None:
-    response = shared.post("/v1/chat/completions", content=b"x" * (8 * 2**20 + 1))
+    response = shared.post("/v1/chat/completions", content=b"x" * (8 * 2**20 + 1), headers=JSON)
 
     assert response.status_code == 413
 

@@ -23,6 +23,8 @@ _MOST_ROWS = 64
 _NEWEST_TIME = 0.05
 """Share of the newest call in the time that is expected of the next one with as many rows; of
 the first calls each counts the same."""
+_FORGOTTEN = 1000
+"""Calls after which a time says nothing any more; it is guessed from others then."""
 _SPIKE = 4.0
 """A call that takes longer than so many times the expected one was disturbed."""
 _ROW_COST = 0.05
@@ -45,21 +47,33 @@ class DecodeCosts:
 
     def __init__(self) -> None:
         self._seconds: dict[int, float] = {}
-        self._calls: dict[int, int] = {}
+        self._times: dict[int, int] = {}
+        self._newest: dict[int, int] = {}
         self._rows: list[int] = []
+        self._calls = 0
 
     def measured(self, rows: int, seconds: float) -> None:
         """A call with `rows` rows (of all requests together) took `seconds`, sampling included."""
         if not 0 < rows <= _MOST_ROWS or seconds <= 0:
             return
+        self._calls += 1
+        self._newest[rows] = self._calls
         before = self._seconds.get(rows)
-        self._calls[rows] = calls = self._calls.get(rows, 0) + 1
         if before is None:
             bisect.insort(self._rows, rows)
-            self._seconds[rows] = seconds
+            self._seconds[rows], self._times[rows] = seconds, 1
         else:
+            self._times[rows] = times = self._times[rows] + 1
             seconds = min(seconds, _SPIKE * before)
-            self._seconds[rows] = before + max(1 / calls, _NEWEST_TIME) * (seconds - before)
+            self._seconds[rows] = before + max(1 / times, _NEWEST_TIME) * (seconds - before)
+        if self._calls % _FORGOTTEN == 0:
+            self._forget()
+
+    def _forget(self) -> None:
+        for rows in list(self._rows):
+            if self._newest[rows] <= self._calls - _FORGOTTEN:
+                self._rows.remove(rows)
+                del self._seconds[rows], self._times[rows], self._newest[rows]
 
     def of(self, rows: int) -> float:
         """Seconds that a call with `rows` rows will take; 1.0 for one row if none was seen."""

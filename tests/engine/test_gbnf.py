@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.engine.automaton import Automaton
@@ -108,6 +108,7 @@ def test_rules_that_double_each_other_are_read_at_once() -> None:
     parse(f'root ::= r0\n{rules}r200 ::= "a"')
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='root :=|()[]{}*+?"\\^-.#ab0,1\n<', max_size=60))
 def test_any_text_is_a_grammar_or_a_problem_of_the_request(text: str) -> None:
     for grammar in (text, f"root ::= {text}"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.engine.lookup import PromptLookup
@@ -19,6 +19,7 @@ def extended(lookup: PromptLookup, tokens: list[int]) -> PromptLookup:
     return lookup
 
 
+@settings(deadline=None)
 @given(TOKENS, TOKENS, TOKENS, st.integers(0, 20))
 def test_built_at_once_is_as_built_step_by_step(
     extra: list[int], prompt: list[int], answer: list[int], limit: int
@@ -32,6 +33,7 @@ def test_built_at_once_is_as_built_step_by_step(
     assert at_once._older == in_steps._older
 
 
+@settings(deadline=None)
 @given(TOKENS, TOKENS, st.integers(1, 20))
 def test_a_guess_follows_the_longest_match(extra: list[int], tokens: list[int], limit: int) -> None:
     """Against a search through everything (for texts too short to reach a limit of places)."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from assistant.engine.gbnf import Reference, Rules, Terminal
+from assistant.engine.rules import Reference, Rules, Terminal
 from assistant.errors import RequestProblem
 
 if TYPE_CHECKING:

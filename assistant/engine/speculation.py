@@ -31,6 +31,10 @@ _ROW_COST = 0.05
 """What one more row costs, in calls of one row, as long as nothing is known."""
 _WORTH = 1.03
 """Guess only if it promises to be so much faster."""
+_KEPT = 0.95
+"""Share of the older calls with guesses in what such calls keep of their promise; the first ones
+count as ten that kept it."""
+_FIRST_PROMISE = 10.0
 _FIRST_PATIENCE, _LAST_PATIENCE = 64, 4096
 """Steps until the cost of a guess that looks too dear is measured again."""
 
@@ -133,6 +137,8 @@ class Speculation:
         self._right = 0
         self._patience = _FIRST_PATIENCE
         self._passed = 0
+        self._newest_promise = 0.0
+        self._promised = self._given = _FIRST_PROMISE
 
     def guess(self, room: int = MOST, others: int = 0) -> list[int]:
         """The tokens to evaluate behind the newest one in the next call; often none.
@@ -141,16 +147,28 @@ class Speculation:
             room: how many may be guessed at most.
             others: rows of other requests in the same call.
         """
+        self._newest_promise = 0.0
         guess = self._lookup.draft(MOST)
         if not guess:
             return []
         sort = bisect.bisect(_BORDERS, self._lookup.matched)
         if not self._pending:
             self._pending, self._pending_sort, self._right = guess, sort, 0
-        return guess[: self._length(self._chances[sort].tokens, min(room, len(guess)), others)]
+        tokens = self._chances[sort].tokens
+        length = self._length(tokens, min(room, len(guess)), others)
+        if length:
+            self._newest_promise = tokens[length]
+        return guess[:length]
 
     def took(self, tokens: Sequence[int]) -> None:
-        """The tokens that the last call gave, right guesses and forced ones included."""
+        """The tokens that the last call gave, right guesses and forced ones included.
+
+        Also if it gave none: a choice among several rows that was too close is made again.
+        """
+        if self._newest_promise:
+            self._promised = _KEPT * self._promised + self._newest_promise
+            self._given = _KEPT * self._given + len(tokens)
+            self._newest_promise = 0.0
         for token in tokens:
             self._lookup.extend(token)
             if self._pending:
@@ -167,8 +185,9 @@ class Speculation:
         """The number of guesses with the most tokens a second, of all requests together."""
         plain = self._costs.of(others + 1) / (others + 1)
         best, cheapest = 0, plain / _WORTH
+        kept = min(1.0, self._given / self._promised)
         for count in range(1, most + 1):
-            cost = self._costs.of(others + 1 + count) / (others + tokens[count])
+            cost = self._costs.of(others + 1 + count) / (others + kept * tokens[count])
             if cost < cheapest:
                 best, cheapest = count, cost
         if best or tokens[most] < 2:

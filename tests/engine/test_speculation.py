@@ -37,32 +37,44 @@ def simulated(
     *,
     seed: int = 0,
     others: int = 0,
+    close: float = 0.0,
 ) -> Run:
-    """Generate `answer`; each call gives one token and the right guesses before a wrong one."""
+    """Generate `answer`; each call gives one token and the right guesses before a wrong one.
+
+    `close` is the share of tokens that are too close a choice to be made among several rows:
+    they end the call and are chosen again, alone.
+    """
     noise = random.Random(seed)
     costs = DecodeCosts()
     speculation = Speculation(PromptLookup(prompt), costs)
-    run, done = Run(0.0, 0, 0), 1
+    too_close = [noise.random() < close for _ in answer]
+    run, done, alone = Run(0.0, 0, 0), 1, False
     speculation.took(answer[:1])
     while done < len(answer):
-        guess = speculation.guess(len(answer) - done - 1, others)
+        guess = [] if alone else speculation.guess(len(answer) - done - 1, others)
         right = 0
         while right < len(guess) and guess[right] == answer[done + right]:
             right += 1
         rows = 1 + others + len(guess)
         disturbed = 3 if noise.random() < 0.01 else 1
         costs.measured(rows, cost(rows) * max(0.2, noise.gauss(1, 0.1)) * disturbed)
-        speculation.took(answer[done : done + right + 1])
+        taken = right + 1
+        if guess and True in too_close[done : done + taken]:
+            taken = too_close.index(True, done) - done
+        alone = taken <= right and bool(guess)
+        speculation.took(answer[done : done + taken])
         run.time += cost(rows)
         run.calls += 1
         run.guessed += len(guess)
-        done += right + 1
+        done += taken
     return run
 
 
-def faster(prompt: list[int], answer: list[int], slope: float, seed: int = 0) -> float:
+def faster(
+    prompt: list[int], answer: list[int], slope: float, seed: int = 0, close: float = 0.0
+) -> float:
     """Time without guesses over time with them; a row more costs `slope` of a call of one."""
-    run = simulated(prompt, answer, lambda rows: 1 + slope * (rows - 1), seed=seed)
+    run = simulated(prompt, answer, lambda rows: 1 + slope * (rows - 1), seed=seed, close=close)
     return (len(answer) - 1) / run.time
 
 
@@ -98,6 +110,16 @@ def test_a_rewrite_is_faster(files: list[list[int]], slope: float, least: float)
 def test_free_text_is_not_slower(files: list[list[int]], slope: float) -> None:
     for seed, (prompt, answer) in enumerate(zip(files, files[1:] + files[:1], strict=True)):
         assert faster(prompt, answer, slope, seed) > 0.98
+
+
+@pytest.mark.parametrize("close", [0.03, 0.1, 0.3])
+def test_choices_that_are_too_close_are_counted(files: list[list[int]], close: float) -> None:
+    """What has to be chosen again is lost; where it is too much nothing is guessed."""
+    for seed, (prompt, answer) in enumerate(zip(files, files[1:] + files[:1], strict=True)):
+        assert faster(prompt, answer, 0.1, seed, close) > 0.97
+        assert faster(prompt, rewritten(prompt, 1), 0.1, seed, close) > (
+            1.5 if close < 0.2 else 0.97
+        )
 
 
 @pytest.mark.parametrize("slope", [0.02, 0.1, 0.3, 0.6, 1.0])

@@ -12,8 +12,11 @@
     cache.py      sequences that are kept and shared, and the cells they take
     context.py    the memory of all sequences, and the decode call
     pace.py       how many rows a call may have
-    sampling.py   the choice of a token; penalties.py, rows.py, probabilities.py beside it
-    grammar.py    answers that follow a grammar; gbnf.py, schema.py, utf8.py read one
+    rows.py       the logits of one row, where llama.cpp keeps them
+    sampling.py   the choice of a token; penalties.py, probabilities.py: how sure the model was
+    gbnf.py       the notation of grammars, rules.py and utf8.py what it is read into
+    automaton.py  what a grammar allows next, remembered; grammar.py: the tokens of that
+    schema.py     JSON schemas as grammars
     healing.py    prompts that end in the middle of a word; pieces.py: the bytes of all tokens
     lookup.py     guesses of the next tokens; speculation.py: whether they pay
     output.py     stop strings, forced continuations and the end of reasoning

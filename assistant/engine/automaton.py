@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from assistant.engine.gbnf import Reference, Rules, Terminal
+from assistant.engine.rules import Reference, Rules, Terminal
 from assistant.errors import RequestProblem
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _MOST_READINGS = 2000
 """Stacks of one state."""
+_MOST_STEPS = 20_000
+"""From one byte to the next."""
 _MOST_WORK = 300_000
 """Steps for one token: about a third of a second."""
 _MOST_STATES = 50_000
@@ -151,16 +153,17 @@ class Automaton:
             if node.mask:
                 stacks.append(frame)
                 continue
+            if len(seen) > _MOST_STEPS:
+                break
             rest = frame.rest
             if node.following is not None:
                 rest = self._frame(node.following, rest)
             for first in self._firsts[node.rule]:
                 todo.append(rest if first is None else self._frame(first, rest))
         self._work += len(seen)
-        if len(stacks) > _MOST_READINGS or self._work > _MOST_WORK:
+        if len(stacks) > _MOST_READINGS or len(seen) > _MOST_STEPS or self._work > _MOST_WORK:
             raise RequestProblem(
-                "The grammar has too many ways to read the same text "
-                f"({len(stacks)} at this place).",
+                "The grammar has too many ways to read the same text.",
                 hint='Write x{0,9} instead of x? x? x?..., and not ("a" | "a")*.',
             )
         return self._state(frozenset(stacks), complete)

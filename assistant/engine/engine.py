@@ -16,6 +16,7 @@ from assistant.engine import library
 from assistant.engine.context import Context, ContextSize, Rollback, rollback_of
 from assistant.engine.probabilities import probability
 from assistant.engine.running import Running, Ticket
+from assistant.engine.sampling import ready
 from assistant.engine.scheduler import Scheduler
 from assistant.engine.template import ChatTemplate
 from assistant.engine.types import (
@@ -205,8 +206,10 @@ class Engine:
                 f"{self.facts.context_length}, and the answer has to fit as well.",
                 hint="Send less context, or choose a model with a longer one.",
             )
+        sampling = sampling or Sampling()
+        ready(self.vocabulary, sampling, limits)
         wanted = default or room if limits.max_tokens is None else limits.max_tokens
-        return Prepared(tuple(tokens), sampling or Sampling(), limits, min(wanted, room), before)
+        return Prepared(tuple(tokens), sampling, limits, min(wanted, room), before)
 
     def start(self, ticket: Ticket) -> Running:
         """Take a request into work, in the scheduler's thread.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 import functools
+import threading
 import weakref
 from typing import TYPE_CHECKING
 
@@ -98,15 +99,17 @@ class ByteTable:
         return (*(self.range_of(bytes([byte]))[0] for byte in range(256)), len(self.pieces))
 
 
+_building = threading.Lock()
 _tables: weakref.WeakKeyDictionary[Vocabulary, ByteTable] = weakref.WeakKeyDictionary()
 
 
 def table_of(vocabulary: Vocabulary) -> ByteTable:
-    """The table of a loaded model, built at its first use."""
-    table = _tables.get(vocabulary)
-    if table is None:
-        table = _tables[vocabulary] = ByteTable(vocabulary)
-    return table
+    """The table of a loaded model, built at its first use; from any thread."""
+    with _building:
+        table = _tables.get(vocabulary)
+        if table is None:
+            table = _tables[vocabulary] = ByteTable(vocabulary)
+        return table
 
 
 def _after(beginning: bytes) -> bytes | None:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from assistant.engine import grammar
 from assistant.engine.grammar import GrammarCursor
 from assistant.engine.healing import Healing
 from assistant.engine.penalties import Penalties
 from assistant.engine.pieces import table_of
 from assistant.engine.rows import largest, rows_of
-from assistant.engine.types import Prepared, Sampling
+from assistant.engine.types import Limits, Prepared, Sampling
 from assistant.errors import EngineProblem, RequestProblem
 
 if TYPE_CHECKING:
@@ -218,6 +219,18 @@ class Sampler:
         )
         self._lib.llama_sampler_apply(self._chain, ctypes.byref(data))
         return int(candidates["id"][data.selected])
+
+
+def ready(vocabulary: Vocabulary, sampling: Sampling, limits: Limits) -> None:
+    """Refuse what can not be followed, and build what takes time, before a request is queued.
+
+    Raises:
+        RequestProblem: a number of the sampling is out of range, or the grammar can not be used.
+    """
+    check(sampling)
+    if limits.grammar:
+        grammar.check(limits.grammar)
+        table_of(vocabulary)
 
 
 def check(sampling: Sampling) -> None:

@@ -23,12 +23,18 @@ _MOST_ROWS = 64
 _NEWEST_TIME = 0.05
 """Share of the newest call in the time that is expected of the next one with as many rows; of
 the first calls each counts the same."""
+_FORGOTTEN = 1000
+"""Calls after which a time says nothing any more; it is guessed from others then."""
 _SPIKE = 4.0
 """A call that takes longer than so many times the expected one was disturbed."""
 _ROW_COST = 0.05
 """What one more row costs, in calls of one row, as long as nothing is known."""
 _WORTH = 1.03
 """Guess only if it promises to be so much faster."""
+_KEPT = 0.95
+"""Share of the older calls with guesses in what such calls keep of their promise; the first ones
+count as ten that kept it."""
+_FIRST_PROMISE = 10.0
 _FIRST_PATIENCE, _LAST_PATIENCE = 64, 4096
 """Steps until the cost of a guess that looks too dear is measured again."""
 
@@ -45,21 +51,33 @@ class DecodeCosts:
 
     def __init__(self) -> None:
         self._seconds: dict[int, float] = {}
-        self._calls: dict[int, int] = {}
+        self._times: dict[int, int] = {}
+        self._newest: dict[int, int] = {}
         self._rows: list[int] = []
+        self._calls = 0
 
     def measured(self, rows: int, seconds: float) -> None:
         """A call with `rows` rows (of all requests together) took `seconds`, sampling included."""
         if not 0 < rows <= _MOST_ROWS or seconds <= 0:
             return
+        self._calls += 1
+        self._newest[rows] = self._calls
         before = self._seconds.get(rows)
-        self._calls[rows] = calls = self._calls.get(rows, 0) + 1
         if before is None:
             bisect.insort(self._rows, rows)
-            self._seconds[rows] = seconds
+            self._seconds[rows], self._times[rows] = seconds, 1
         else:
+            self._times[rows] = times = self._times[rows] + 1
             seconds = min(seconds, _SPIKE * before)
-            self._seconds[rows] = before + max(1 / calls, _NEWEST_TIME) * (seconds - before)
+            self._seconds[rows] = before + max(1 / times, _NEWEST_TIME) * (seconds - before)
+        if self._calls % _FORGOTTEN == 0:
+            self._forget()
+
+    def _forget(self) -> None:
+        for rows in list(self._rows):
+            if self._newest[rows] <= self._calls - _FORGOTTEN:
+                self._rows.remove(rows)
+                del self._seconds[rows], self._times[rows], self._newest[rows]
 
     def of(self, rows: int) -> float:
         """Seconds that a call with `rows` rows will take; 1.0 for one row if none was seen."""
@@ -119,6 +137,8 @@ class Speculation:
         self._right = 0
         self._patience = _FIRST_PATIENCE
         self._passed = 0
+        self._newest_promise = 0.0
+        self._promised = self._given = _FIRST_PROMISE
 
     def guess(self, room: int = MOST, others: int = 0) -> list[int]:
         """The tokens to evaluate behind the newest one in the next call; often none.
@@ -127,16 +147,28 @@ class Speculation:
             room: how many may be guessed at most.
             others: rows of other requests in the same call.
         """
+        self._newest_promise = 0.0
         guess = self._lookup.draft(MOST)
         if not guess:
             return []
         sort = bisect.bisect(_BORDERS, self._lookup.matched)
         if not self._pending:
             self._pending, self._pending_sort, self._right = guess, sort, 0
-        return guess[: self._length(self._chances[sort].tokens, min(room, len(guess)), others)]
+        tokens = self._chances[sort].tokens
+        length = self._length(tokens, min(room, len(guess)), others)
+        if length:
+            self._newest_promise = tokens[length]
+        return guess[:length]
 
     def took(self, tokens: Sequence[int]) -> None:
-        """The tokens that the last call gave, right guesses and forced ones included."""
+        """The tokens that the last call gave, right guesses and forced ones included.
+
+        Also if it gave none: a choice among several rows that was too close is made again.
+        """
+        if self._newest_promise:
+            self._promised = _KEPT * self._promised + self._newest_promise
+            self._given = _KEPT * self._given + len(tokens)
+            self._newest_promise = 0.0
         for token in tokens:
             self._lookup.extend(token)
             if self._pending:
@@ -153,8 +185,9 @@ class Speculation:
         """The number of guesses with the most tokens a second, of all requests together."""
         plain = self._costs.of(others + 1) / (others + 1)
         best, cheapest = 0, plain / _WORTH
+        kept = min(1.0, self._given / self._promised)
         for count in range(1, most + 1):
-            cost = self._costs.of(others + 1 + count) / (others + tokens[count])
+            cost = self._costs.of(others + 1 + count) / (others + kept * tokens[count])
             if cost < cheapest:
                 best, cheapest = count, cost
         if best or tokens[most] < 2:

@@ -12,12 +12,13 @@ import pytest
 
 from assistant import locations
 from assistant.errors import AssistantError, ConfigProblem, ModelProblem, StateProblem
-from assistant.models import download, hub, pulling, records, store
+from assistant.models import download, pulling, records, store
 from assistant.models.download import Patience
+from assistant.models.hub import Hub
 from assistant.models.names import Reference, parse
 from assistant.models.pulling import Pulled
 from assistant.models.watching import Silent
-from tests.support.hub_server import TOKEN, HubServer, Repository
+from tests.support.hub_server import TOKEN, Gate, HubServer, Repository
 from tests.support.tiny_gguf import Tiny, write
 
 NAME = "org/Tiny-GGUF"
@@ -257,6 +258,34 @@ class TestInterruptions:
         assert pull().path.read_bytes() == content
         assert hub.sent_from()[-1] == 123_456
 
+    def test_a_server_that_falls_silent_counts_as_a_broken_connection(
+        self, tiny: Repository, hub: HubServer, cache: Path, content: bytes
+    ) -> None:
+        hub.faults.gate = gate = Gate(50_000)
+
+        class Opening(Told):
+            def say(self, text: str) -> None:
+                super().say(text)
+                gate.opened.set()
+
+        told = Opening()
+        with Hub(hub.url, silent_seconds=0.2) as connection:
+            listing = connection.listing(NAME)
+            blob = download.fetch(
+                connection, NAME, listing.commit, listing.files[FILE], cache / "models--org--x",
+                watcher=told, patience=Patience(seconds=0.001),
+            )  # fmt: skip
+
+        assert blob.read_bytes() == content
+        assert "timed out" in told.lines[0] or "ReadTimeout" in told.lines[0]
+        assert hub.sent_from() == [0, 50_000]
+
+    def test_a_slow_server_is_waited_for(self, tiny: Repository, hub: HubServer) -> None:
+        hub.faults.slow = 10_000
+
+        assert pull().downloaded
+        assert hub.sent_from() == [0]
+
     def test_busy_servers_are_asked_again(self, tiny: Repository, hub: HubServer) -> None:
         hub.faults.statuses = [503, 429]
         hub.faults.listing_statuses = [502]
@@ -488,7 +517,7 @@ class TestRedirects:
         ],
     )
     def test_the_hosts_that_are_asked(self, endpoint: str, url: str, allowed: bool) -> None:
-        with hub.Hub(endpoint) as connection:
+        with Hub(endpoint) as connection:
             if allowed:
                 assert str(connection._checked(url)) == url
             else:

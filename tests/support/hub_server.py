@@ -22,6 +22,7 @@ import json
 import re
 import socket
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -83,6 +84,8 @@ class Faults:
     listing: Any = None
     """The listing's JSON in the place of the true one, or bytes."""
     gate: Gate | None = None
+    slow: int = 0
+    """Bytes of a piece; each comes a hundredth of a second after the one before."""
 
 
 @dataclass(frozen=True)
@@ -289,11 +292,16 @@ def _content_handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
 
         def write(self, body: bytes, gate: Gate | None) -> None:
             before = len(body) if gate is None else gate.after
+            before = 0 if hub.faults.slow else before
             self.wfile.write(body[:before])
             self.wfile.flush()
             if gate is not None and len(body) > before:
                 gate.reached.set()
                 gate.opened.wait(PATIENCE)
-            self.wfile.write(body[before:])
+            step = hub.faults.slow or len(body) or 1
+            for position in range(before, len(body), step):
+                self.wfile.write(body[position : position + step])
+                if hub.faults.slow:
+                    time.sleep(0.01)
 
     return Handler

@@ -59,6 +59,8 @@ class Info:
     """Tokens for filling in between two texts that it has not; () when it can."""
     cache_bytes: int
     """Memory of the cache for one token."""
+    memory_bytes: int
+    """Memory of it all, with the context that it is loaded with where the settings say nothing."""
     warning: str = ""
     """What may go wrong with it."""
 
@@ -228,6 +230,7 @@ def info(name: str = "") -> Info:
         place=places.place_of(path) if path != embedded_path() else Place.PACKAGE,
         fill_lacks=fill.missing(header),
         cache_bytes=memory.cache_bytes(header),
+        memory_bytes=memory.estimate(header, memory.context_tokens(header)).total,
         warning=_OLLAMA if blob else "",
     )
 

@@ -12,7 +12,7 @@ import pytest
 
 from assistant import locations
 from assistant.errors import AssistantError, ConfigProblem, ModelProblem, StateProblem
-from assistant.models import download, pulling, records, store
+from assistant.models import download, pulling, records, removal, store
 from assistant.models.download import Patience
 from assistant.models.hub import Hub
 from assistant.models.names import Reference, parse
@@ -133,6 +133,39 @@ class TestLayout:
     def test_revisions_that_are_none(self, tiny: Repository, revision: str) -> None:
         assert "no revision" in refusal(revision=revision)
 
+    def test_without_links_the_file_itself_is_in_the_snapshot(
+        self, tiny: Repository, hub: HubServer, cache: Path, content: bytes, monkeypatch
+    ) -> None:
+        """As on Windows without the right to make links."""
+
+        def refuse(*_: object) -> None:
+            raise OSError(1314, "a required privilege is not held by the client")
+
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+        path = pull().path
+
+        assert not path.is_symlink()
+        assert path.read_bytes() == content
+        assert not list(cache.rglob("blobs/*"))
+        assert (pull().path, len(hub.downloads)) == (path, 1)
+        removal.remove(removal.plan(Reference(NAME)))
+        assert not list(cache.rglob("*.gguf"))
+
+    def test_a_newer_commit_makes_an_end_of_what_began_before(
+        self, tiny: Repository, hub: HubServer, cache: Path, content: bytes
+    ) -> None:
+        hub.faults.cut_after = [1000, *[0] * 9]
+        refusal()
+        hub.faults.cut_after = []
+        hub.add(NAME, {FILE: content + b"newer"})
+        assert len(records.unfinished()) == 1
+
+        pull()
+
+        assert records.unfinished() == []
+        assert len(records.everything()) == 1
+        assert not list(cache.rglob("*.incomplete"))
+
     def test_nothing_is_recorded_that_was_here_before(
         self, tiny: Repository, cache: Path, content: bytes
     ) -> None:
@@ -158,6 +191,21 @@ def oracle(program: str, cache: Path, **environment: str) -> str:
 
 
 class TestSharedWithOthers:
+    def test_the_hubs_own_library_reads_the_listing_alike(
+        self, tiny: Repository, hub: HubServer, cache: Path, content: bytes
+    ) -> None:
+        """The server of these tests speaks as the hub does."""
+        program = (
+            f"i = h.HfApi().model_info('{NAME}', revision='main', files_metadata=True)\n"
+            f"print(i.sha, [s.lfs.sha256 for s in i.siblings if s.rfilename == '{FILE}'])"
+        )
+        told = oracle(program, cache, HF_ENDPOINT=hub.url)
+
+        assert told == f"{tiny.commit} ['{digest_of(content)}']"
+        with Hub(hub.url) as connection:
+            listing = connection.listing(NAME)
+        assert (listing.commit, listing.files[FILE].sha256) == (tiny.commit, digest_of(content))
+
     def test_the_hubs_own_library_finds_what_was_pulled(
         self, tiny: Repository, cache: Path
     ) -> None:

@@ -204,7 +204,7 @@ def _hub_handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             elif self.bearer and not self.known:
                 self.refuse(401, "", "Invalid credentials in Authorization header")
             elif listing:
-                self.list(repository, "blobs" in parse_qs(url.query))
+                self.list(found[1], repository, "blobs" in parse_qs(url.query))
             else:
                 self.resolve(found[1], repository, unquote(file[3]))
 
@@ -216,7 +216,7 @@ def _hub_handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
         def known(self) -> bool:
             return self.bearer == TOKEN
 
-        def list(self, repository: Repository, blobs: bool) -> None:
+        def list(self, name: str, repository: Repository, blobs: bool) -> None:
             if hub.faults.listing_statuses:
                 self.refuse(hub.faults.listing_statuses.pop(0), "", "try again")
                 return
@@ -225,6 +225,7 @@ def _hub_handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             if not blobs:
                 entries = [{"rfilename": entry["rfilename"]} for entry in entries]
             body = {
+                "id": name,
                 "sha": repository.commit,
                 "gated": "manual" if repository.gated else False,
                 "cardData": {"license": repository.licence},

@@ -636,14 +636,18 @@ def test_a_reference_is_never_downloaded_by_resolving_it(tiny: Repository, hub: 
 
 
 def test_a_split_model_is_described_as_a_whole(tmp_path: Path) -> None:
-    """Parameters and bytes are those of all its parts."""
-    first = write(tmp_path / "m-00001-of-00002.gguf", Tiny(layers=1))
-    second = write(tmp_path / "m-00002-of-00002.gguf", Tiny(layers=1, seed=1))
-    info = store.info(str(second))
+    """Parameters and bytes are those of all its parts, whichever of them is named."""
+    whole = store.info(str(write(tmp_path / "whole.gguf", Tiny())))
+    write(tmp_path / "m.gguf", Tiny(split=8))
+    parts = sorted(tmp_path.glob("m-*.gguf"))
+    info = store.info(str(parts[1]))
 
-    assert info.path == first
-    assert info.size == first.stat().st_size + second.stat().st_size
-    assert Reference("org/repo") == parse("org/repo")
-    second.unlink()
-    with pytest.raises(ModelProblem, match=r"m-00002-of-00002\.gguf is missing"):
-        store.info(str(first))
+    assert len(parts) == 3
+    assert info.path == parts[0]
+    assert info.parameters == whole.parameters
+    assert info.size == sum(part.stat().st_size for part in parts)
+    parts[0].rename(tmp_path / "renamed.gguf")
+    with pytest.raises(ModelProblem, match="is one of 3 files of a model, and its name"):
+        store.info(str(tmp_path / "renamed.gguf"))
+    with pytest.raises(ModelProblem, match=r"m-00001-of-00003\.gguf is missing"):
+        store.info(str(parts[2]))

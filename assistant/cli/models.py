@@ -214,6 +214,7 @@ def _facts(info: Info) -> dict[str, Any]:
         "parameters": info.parameters,
         "context_length": info.context_length,
         "cache_bytes_per_token": info.cache_bytes,
+        "memory_bytes": info.memory_bytes,
         "vocabulary_size": info.vocabulary_size,
         "format": trained if info.format_name else None,
         "chat": info.chat,

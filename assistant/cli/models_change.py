@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def pull(args: argparse.Namespace) -> int:
     """Download a model; its path is printed on stdout."""
-    from assistant.models import gguf, store
+    from assistant.models import store
 
     reference = store.reference_of(args.name)
     if reference is None:
@@ -25,9 +25,10 @@ def pull(args: argparse.Namespace) -> int:
         terminal.say(f"{args.name} is a file on this machine; there is nothing to download.")
     else:
         path = _fetch(reference, args.revision)
-        terminal.say(f"Use it: assistant models use {store.name_of(path)}")
-    gguf.read_header(path)
+    info = store.info(str(path))
     print(path)
+    role = "" if info.chat or not info.fill else " --role inline"
+    terminal.say(f"Use it: assistant models use {info.name}{role}")
     return 0
 
 

@@ -55,7 +55,7 @@ class Transfer:
         from assistant.models.download import size_text
 
         self._recent.append((now, self._done))
-        while len(self._recent) > 2 and now - self._recent[1][0] > _WINDOW_SECONDS:
+        while len(self._recent) > 2 and now - self._recent[1][0] >= _WINDOW_SECONDS:
             del self._recent[0]
         text = f"{terminal.visible(self._what)}: {size_text(self._done)} of "
         text += size_text(self._total)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 from assistant import config, locations
 from assistant.doctor import Finding, State, ok
-from assistant.models import catalogue, environment, gguf, memory, records, store
+from assistant.models import catalogue, environment, gguf, machine, memory, records, store
 from assistant.models.download import size_text
 from assistant.models.names import Reference, parts_of
 
@@ -37,6 +38,9 @@ def memory_finding() -> Finding:
     settings = config.load().settings
     tokens = settings.daemon.context_length
     free = memory.budget_bytes(settings.daemon.memory_gb)
+    if free is not None and not settings.daemon.memory_gb:
+        # What a running engine holds is free for the one that loads these models.
+        free += machine.held_by(_engine_pid())
     header = gguf.read_header(store.resolve(settings.model))
     needed = memory.check_fits(header, memory.context_tokens(header, tokens), free).total
     who, whose = "the model needs", "its"
@@ -49,6 +53,15 @@ def memory_finding() -> Finding:
         return ok(f"{who} {size_text(needed)}; this system does not tell how much is free")
     source = "daemon.memory_gb allows" if settings.daemon.memory_gb else "may be used"
     return ok(f"{who} {size_text(needed)} with {whose} context; {size_text(free)} {source}")
+
+
+def _engine_pid() -> int:
+    """The process of the running engine; 0 when there is none, or none that says so."""
+    try:
+        pid = json.loads(locations.daemon_info_path().read_text("utf-8"))["pid"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+    return pid if isinstance(pid, int) else 0
 
 
 def _apart(settings: config.Settings) -> bool:

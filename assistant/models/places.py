@@ -90,9 +90,9 @@ def commits(folder: Path) -> list[str]:
     snapshots = folder / "snapshots"
     try:
         here = [one for one in snapshots.iterdir() if _COMMIT.fullmatch(one.name)]
+        here.sort(key=lambda one: one.stat().st_mtime_ns, reverse=True)
     except OSError:
         return []
-    here.sort(key=lambda one: one.stat().st_mtime_ns, reverse=True)
     named = [_first_line(folder / "refs" / "main")]
     named += [_first_line(ref) for ref in sorted((folder / "refs").glob("*")) if ref.is_file()]
     known = [one.name for one in here]

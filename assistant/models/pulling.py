@@ -17,7 +17,7 @@ from pathlib import Path
 
 from assistant import locations
 from assistant.errors import ModelProblem, StateProblem
-from assistant.models import catalogue, download, environment, hub, names, places, records
+from assistant.models import catalogue, download, environment, hub, names, places, records, removal
 from assistant.models.download import Patience, size_text
 from assistant.models.hub import Hub, Listing, RemoteFile, Transient
 from assistant.models.names import Reference
@@ -175,6 +175,7 @@ def _into_cache(
         _forget_the_unbegun(cache, listing, missing)
     if revision != listing.commit:
         _write_ref(folder / "refs" / revision, listing.commit)
+    removal.drop_superseded([_record(cache, listing, file) for file in files])
     note = "" if missing else "it is here already (Hugging Face cache)"
     return Pulled(snapshot / files[0].name, sum(file.size for file in files), to_come, note)
 

@@ -79,6 +79,21 @@ def remove(removal: Removal) -> None:
         records.forget(record)
 
 
+def drop_superseded(whole: list[Record]) -> None:
+    """Give up what began at an older commit and never became whole, now that these files are here.
+
+    Args:
+        whole: files that have come.
+    """
+    kept = {record.sha256 for record in whole}
+    places_of = {(record.cache, record.repository, record.file) for record in whole}
+    for record in records.unfinished():
+        if (record.cache, record.repository, record.file) in places_of:
+            if record.sha256 not in kept:
+                download.partial_path(record.folder, record.sha256).unlink(missing_ok=True)
+            records.forget(record)
+
+
 class _Refusing(watching.Silent):
     """Does not wait for the download of what is to be deleted."""
 

@@ -59,6 +59,8 @@ class Info:
     """Tokens for filling in between two texts that it has not; () when it can."""
     cache_bytes: int
     """Memory of the cache for one token."""
+    memory_bytes: int
+    """Memory of it all, with the context that it is loaded with where the settings say nothing."""
     warning: str = ""
     """What may go wrong with it."""
 
@@ -211,6 +213,7 @@ def info(name: str = "") -> Info:
     path = resolve(name)
     headers = [gguf.read_header(path.with_name(part)) for part in names.parts_of(path.name)]
     header = headers[0]
+    _require_all_parts(header, len(headers))
     blob = places.is_ollama_blob(path)
     return Info(
         name=name_of(path),
@@ -228,8 +231,20 @@ def info(name: str = "") -> Info:
         place=places.place_of(path) if path != embedded_path() else Place.PACKAGE,
         fill_lacks=fill.missing(header),
         cache_bytes=memory.cache_bytes(header),
+        memory_bytes=memory.estimate(header, memory.context_tokens(header)).total,
         warning=_OLLAMA if blob else "",
     )
+
+
+def _require_all_parts(header: gguf.Header, known: int) -> None:
+    """The parts of a split model find each other by their names; one that was renamed can not."""
+    count = header.integer("split.count") or 1
+    if count > 1 and count != known:
+        raise ModelProblem(
+            f"{header.path} is one of {count} files of a model, and its name does not say so.",
+            hint=f"Name them as they were, ending in -00001-of-{count:05}{SUFFIX} and so on, in "
+            "one folder.",
+        )
 
 
 _OLLAMA = (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
+from assistant import locations
 from assistant.doctor import Finding, State, checks, diagnose
 from assistant.errors import ModelProblem
-from assistant.models import pulling
+from assistant.models import memory, pulling
 from assistant.models.names import Reference
 from assistant.models.watching import Silent
 from tests.support.hub_server import TOKEN, HubServer
@@ -83,6 +86,22 @@ class TestMemory:
 
         assert found.state is State.PROBLEM
         assert "15.0 MB may be used" in found.message
+
+    def test_what_the_running_engine_holds_counts_as_free(self, chosen, monkeypatch) -> None:
+        """Else an engine that fills the machine would be a problem to itself."""
+        chosen()
+        monkeypatch.setattr(memory, "budget_bytes", lambda memory_gb: 0)
+        assert finding("memory").state is State.PROBLEM
+
+        locations.ensure_private_dir(locations.runtime_dir())
+        locations.daemon_info_path().write_text(json.dumps({"pid": os.getpid()}))
+        ballast = bytearray(b"x" * 64_000_000)
+        assert finding("memory").state is State.OK
+        assert ballast
+
+        for nonsense in ("", "[]", '{"pid": "1"}', "{}"):
+            locations.daemon_info_path().write_text(nonsense)
+            assert finding("memory").state is State.PROBLEM
 
     def test_two_models_share_it(self, chosen, monkeypatch) -> None:
         chosen()

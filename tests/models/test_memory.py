@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,12 @@ class TestMachine:
         psutil = pytest.importorskip("psutil")
 
         assert machine._meminfo("MemTotal") == psutil.virtual_memory().total
+
+    def test_what_a_process_holds(self) -> None:
+        ballast = bytearray(b"x" * 64_000_000)
+
+        assert machine.held_by(os.getpid()) > len(ballast)
+        assert machine.held_by(0) == machine.held_by(-1) == machine.held_by(1 << 30) == 0
 
     def test_what_is_no_meminfo(self, tmp_path: Path) -> None:
         for text in ("", "MemTotal", "MemTotal: many kB", "MemTotal:\n"):

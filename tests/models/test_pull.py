@@ -12,12 +12,13 @@ import pytest
 
 from assistant import locations
 from assistant.errors import AssistantError, ConfigProblem, ModelProblem, StateProblem
-from assistant.models import download, hub, pulling, records, store
+from assistant.models import download, pulling, records, removal, store
 from assistant.models.download import Patience
+from assistant.models.hub import Hub
 from assistant.models.names import Reference, parse
 from assistant.models.pulling import Pulled
 from assistant.models.watching import Silent
-from tests.support.hub_server import TOKEN, HubServer, Repository
+from tests.support.hub_server import TOKEN, Gate, HubServer, Repository
 from tests.support.tiny_gguf import Tiny, write
 
 NAME = "org/Tiny-GGUF"
@@ -132,6 +133,39 @@ class TestLayout:
     def test_revisions_that_are_none(self, tiny: Repository, revision: str) -> None:
         assert "no revision" in refusal(revision=revision)
 
+    def test_without_links_the_file_itself_is_in_the_snapshot(
+        self, tiny: Repository, hub: HubServer, cache: Path, content: bytes, monkeypatch
+    ) -> None:
+        """As on Windows without the right to make links."""
+
+        def refuse(*_: object) -> None:
+            raise OSError(1314, "a required privilege is not held by the client")
+
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+        path = pull().path
+
+        assert not path.is_symlink()
+        assert path.read_bytes() == content
+        assert not list(cache.rglob("blobs/*"))
+        assert (pull().path, len(hub.downloads)) == (path, 1)
+        removal.remove(removal.plan(Reference(NAME)))
+        assert not list(cache.rglob("*.gguf"))
+
+    def test_a_newer_commit_makes_an_end_of_what_began_before(
+        self, tiny: Repository, hub: HubServer, cache: Path, content: bytes
+    ) -> None:
+        hub.faults.cut_after = [1000, *[0] * 9]
+        refusal()
+        hub.faults.cut_after = []
+        hub.add(NAME, {FILE: content + b"newer"})
+        assert len(records.unfinished()) == 1
+
+        pull()
+
+        assert records.unfinished() == []
+        assert len(records.everything()) == 1
+        assert not list(cache.rglob("*.incomplete"))
+
     def test_nothing_is_recorded_that_was_here_before(
         self, tiny: Repository, cache: Path, content: bytes
     ) -> None:
@@ -157,6 +191,21 @@ def oracle(program: str, cache: Path, **environment: str) -> str:
 
 
 class TestSharedWithOthers:
+    def test_the_hubs_own_library_reads_the_listing_alike(
+        self, tiny: Repository, hub: HubServer, cache: Path, content: bytes
+    ) -> None:
+        """The server of these tests speaks as the hub does."""
+        program = (
+            f"i = h.HfApi().model_info('{NAME}', revision='main', files_metadata=True)\n"
+            f"print(i.sha, [s.lfs.sha256 for s in i.siblings if s.rfilename == '{FILE}'])"
+        )
+        told = oracle(program, cache, HF_ENDPOINT=hub.url)
+
+        assert told == f"{tiny.commit} ['{digest_of(content)}']"
+        with Hub(hub.url) as connection:
+            listing = connection.listing(NAME)
+        assert (listing.commit, listing.files[FILE].sha256) == (tiny.commit, digest_of(content))
+
     def test_the_hubs_own_library_finds_what_was_pulled(
         self, tiny: Repository, cache: Path
     ) -> None:
@@ -256,6 +305,34 @@ class TestInterruptions:
         hub.faults.cut_after = []
         assert pull().path.read_bytes() == content
         assert hub.sent_from()[-1] == 123_456
+
+    def test_a_server_that_falls_silent_counts_as_a_broken_connection(
+        self, tiny: Repository, hub: HubServer, cache: Path, content: bytes
+    ) -> None:
+        hub.faults.gate = gate = Gate(50_000)
+
+        class Opening(Told):
+            def say(self, text: str) -> None:
+                super().say(text)
+                gate.opened.set()
+
+        told = Opening()
+        with Hub(hub.url, silent_seconds=0.2) as connection:
+            listing = connection.listing(NAME)
+            blob = download.fetch(
+                connection, NAME, listing.commit, listing.files[FILE], cache / "models--org--x",
+                watcher=told, patience=Patience(seconds=0.001),
+            )  # fmt: skip
+
+        assert blob.read_bytes() == content
+        assert "timed out" in told.lines[0] or "ReadTimeout" in told.lines[0]
+        assert hub.sent_from() == [0, 50_000]
+
+    def test_a_slow_server_is_waited_for(self, tiny: Repository, hub: HubServer) -> None:
+        hub.faults.slow = 10_000
+
+        assert pull().downloaded
+        assert hub.sent_from() == [0]
 
     def test_busy_servers_are_asked_again(self, tiny: Repository, hub: HubServer) -> None:
         hub.faults.statuses = [503, 429]
@@ -488,7 +565,7 @@ class TestRedirects:
         ],
     )
     def test_the_hosts_that_are_asked(self, endpoint: str, url: str, allowed: bool) -> None:
-        with hub.Hub(endpoint) as connection:
+        with Hub(endpoint) as connection:
             if allowed:
                 assert str(connection._checked(url)) == url
             else:
@@ -559,14 +636,18 @@ def test_a_reference_is_never_downloaded_by_resolving_it(tiny: Repository, hub: 
 
 
 def test_a_split_model_is_described_as_a_whole(tmp_path: Path) -> None:
-    """Parameters and bytes are those of all its parts."""
-    first = write(tmp_path / "m-00001-of-00002.gguf", Tiny(layers=1))
-    second = write(tmp_path / "m-00002-of-00002.gguf", Tiny(layers=1, seed=1))
-    info = store.info(str(second))
+    """Parameters and bytes are those of all its parts, whichever of them is named."""
+    whole = store.info(str(write(tmp_path / "whole.gguf", Tiny())))
+    write(tmp_path / "m.gguf", Tiny(split=8))
+    parts = sorted(tmp_path.glob("m-*.gguf"))
+    info = store.info(str(parts[1]))
 
-    assert info.path == first
-    assert info.size == first.stat().st_size + second.stat().st_size
-    assert Reference("org/repo") == parse("org/repo")
-    second.unlink()
-    with pytest.raises(ModelProblem, match=r"m-00002-of-00002\.gguf is missing"):
-        store.info(str(first))
+    assert len(parts) == 3
+    assert info.path == parts[0]
+    assert info.parameters == whole.parameters
+    assert info.size == sum(part.stat().st_size for part in parts)
+    parts[0].rename(tmp_path / "renamed.gguf")
+    with pytest.raises(ModelProblem, match="is one of 3 files of a model, and its name"):
+        store.info(str(tmp_path / "renamed.gguf"))
+    with pytest.raises(ModelProblem, match=r"m-00001-of-00003\.gguf is missing"):
+        store.info(str(parts[2]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import random
 import re
 import resource
 import signal
@@ -111,6 +112,29 @@ def test_a_killed_pull_goes_on_where_it_was(
     assert Path(out.strip()).read_bytes() == content
     assert tiny.sent_from() == [0, REACHED]
     assert records.unfinished() == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(3))
+def test_a_pull_that_is_killed_over_and_over(
+    tiny: HubServer, cache: Path, content: bytes, seed: int
+) -> None:
+    """At random places of the file and by random signals; each goes on where the last one was."""
+    tiny.faults.slow = 5000
+    chance = random.Random(seed)
+    while came(cache) < len(content) - 60_000 and not list(cache.rglob("*.gguf")):
+        enough = came(cache) + chance.randint(1, 50_000)
+        process = start("pull", NAME)
+        wait_until(lambda p=process, least=enough: came(cache) >= least or p.poll() is not None)
+        process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+        finish(process)
+    code, out, err = finish(start("pull", NAME))
+
+    assert code == 0, err
+    assert Path(out.strip()).read_bytes() == content
+    places = tiny.sent_from()
+    assert places == sorted(places)
+    assert len(places) > 4
 
 
 def test_two_pulls_of_one_file_download_it_once(

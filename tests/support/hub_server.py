@@ -22,6 +22,7 @@ import json
 import re
 import socket
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -83,6 +84,8 @@ class Faults:
     listing: Any = None
     """The listing's JSON in the place of the true one, or bytes."""
     gate: Gate | None = None
+    slow: int = 0
+    """Bytes of a piece; each comes a hundredth of a second after the one before."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +204,7 @@ def _hub_handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             elif self.bearer and not self.known:
                 self.refuse(401, "", "Invalid credentials in Authorization header")
             elif listing:
-                self.list(repository, "blobs" in parse_qs(url.query))
+                self.list(found[1], repository, "blobs" in parse_qs(url.query))
             else:
                 self.resolve(found[1], repository, unquote(file[3]))
 
@@ -213,7 +216,7 @@ def _hub_handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
         def known(self) -> bool:
             return self.bearer == TOKEN
 
-        def list(self, repository: Repository, blobs: bool) -> None:
+        def list(self, name: str, repository: Repository, blobs: bool) -> None:
             if hub.faults.listing_statuses:
                 self.refuse(hub.faults.listing_statuses.pop(0), "", "try again")
                 return
@@ -222,6 +225,7 @@ def _hub_handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             if not blobs:
                 entries = [{"rfilename": entry["rfilename"]} for entry in entries]
             body = {
+                "id": name,
                 "sha": repository.commit,
                 "gated": "manual" if repository.gated else False,
                 "cardData": {"license": repository.licence},
@@ -289,11 +293,16 @@ def _content_handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
 
         def write(self, body: bytes, gate: Gate | None) -> None:
             before = len(body) if gate is None else gate.after
+            before = 0 if hub.faults.slow else before
             self.wfile.write(body[:before])
             self.wfile.flush()
             if gate is not None and len(body) > before:
                 gate.reached.set()
                 gate.opened.wait(PATIENCE)
-            self.wfile.write(body[before:])
+            step = hub.faults.slow or len(body) or 1
+            for position in range(before, len(body), step):
+                self.wfile.write(body[position : position + step])
+                if hub.faults.slow:
+                    time.sleep(0.01)
 
     return Handler

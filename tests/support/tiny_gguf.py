@@ -45,6 +45,8 @@ class Tiny:
     format: tuple[str, int] | None = ("reasoning-then-code", 1)
     layers: int = _LAYERS
     seed: int = 0
+    split: int = 0
+    """Tensors of one file; 0: all in one. The files' names end in -00001-of-0000N."""
 
 
 def byte_symbols() -> list[str]:
@@ -68,7 +70,7 @@ def write(path: Path, spec: Tiny | None = None) -> Path:
     words = ["".join(symbols[b] for b in word.encode()) for word in spec.words]
     tokens = [*symbols, *runs, *words, *specials]
     plain = len(tokens) - len(specials)
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, "llama", split_max_tensors=spec.split)
     _metadata(writer, spec, len(tokens))
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")

@@ -9,7 +9,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 EXAMPLE := Write a function `count_vowels(text)` that counts the vowels in a text
 
-.PHONY: help setup run test check format unit test-soak test-editors test-hostile bench bench-canonical bench-eval bench-published bench-tui bench-verify docs starter freeze clean
+.PHONY: help setup run test check format unit test-soak test-editors test-hostile bench bench-canonical bench-eval bench-published bench-serving bench-tui bench-verify docs starter freeze clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ bench-published: $(VENV)/.setup ## hold our verdicts to the published ones, task
 
 bench-canonical: $(VENV)/.setup ## judge every published solution: all have to pass
 	$(BIN)/python -m tests.bench.canonical $(ARGS)
+
+bench-serving: $(VENV)/.setup ## measure the daemon beside llama-server and llama-bench (builds both, writes models: 8 GB)
+	$(BIN)/python -m tests.bench.serving $(ARGS)
 
 docs: $(VENV)/.run ## write the generated parts of README.md again
 	$(BIN)/python docs/readme_parts.py

@@ -85,15 +85,21 @@ def _where(port: int | None) -> str:
 
 
 def _foreground(resolved: Resolved, loopback: int | None) -> int:
+    from assistant.client import Daemon
+    from assistant.connecting import target_of
     from assistant.daemon import lifecycle
     from assistant.engine.types import EngineSettings
     from assistant.models import store
 
     settings = resolved.settings
     path = store.resolve(settings.model)
+    target = target_of(resolved)
     options = lifecycle.Options(
         model_path=path,
         model_name=store.name_of(path),
+        inline_path=target.inline_path() if isinstance(target, Daemon) else None,
+        inline_name=settings.inline_model,
+        memory_gb=settings.daemon.memory_gb,
         idle_seconds=settings.daemon.idle_minutes * 60,
         engine=EngineSettings(
             context_length=settings.daemon.context_length or None,

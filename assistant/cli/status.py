@@ -42,21 +42,27 @@ async def _status() -> dict[str, Any] | None:
         return None
     try:
         status = await connection.status()
+        models = await connection.models() if status["phase"] == "ok" else [status["model"]]
     finally:
         await connection.aclose()
     # The contract's names, beside what the daemon tells in its own.
-    return {"models": [status["model"]], "memory": status["memory_bytes"]} | status
+    return {"models": models, "memory": status["memory_bytes"]} | status
 
 
 def _print(status: dict[str, Any]) -> None:
     model, queue = status["model"], status["queue"]
     roles = ", ".join(model.get("roles", [])) or "no role yet"
+    state = status["phase"]
+    if state == "loading":
+        state += f" ({status['progress']:.0%})"
     lines = {
         "pid": status["pid"],
         "version": status["version"],
-        "state": status["phase"],
+        "state": state,
         "model": f"{model['id']} ({roles}), {model['path']}",
+        "inline": _inline(status.get("inline")),
         "context": model.get("context_length", "not known yet"),
+        "cache": _cache(status["engines"].get("generate")),
         "memory": f"{status['memory_bytes'] / 1e6:.0f} MB at most so far",
         "queue": f"{queue['running']} running, {queue['waiting']} waiting",
         "answered": status["requests_served"],
@@ -65,3 +71,21 @@ def _print(status: dict[str, Any]) -> None:
     }
     for name, value in lines.items():
         print(f"{name:11} {value}")
+
+
+def _inline(inline: dict[str, Any] | None) -> str:
+    """Who completes inside of a line, or why nobody does."""
+    if inline is None:
+        return "not known yet"
+    return f"by {inline['model']}" if inline["model"] else f"off: {inline['reason']}"
+
+
+def _cache(engine: dict[str, Any] | None) -> str:
+    """What is kept of earlier requests, and how."""
+    if engine is None:
+        return "empty"
+    read = engine["prompt_tokens"] + engine["cached_tokens"]
+    share = f", {engine['cached_tokens'] / read:.0%} of all prompts came from it" if read else ""
+    kept = f"{engine['cells_used']} of {engine['cells']} tokens, {engine['parked']} kept sequences"
+    whole = "" if engine["rollback"] == "exact" else f"; it can keep {engine['rollback']}"
+    return f"{kept}{share}{whole}"

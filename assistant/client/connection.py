@@ -116,6 +116,11 @@ class Connection:
             )
         return found[0]
 
+    async def models(self) -> list[dict[str, Any]]:
+        """`GET /v1/models`, as it comes."""
+        found: list[dict[str, Any]] = (await self._get("/v1/models")).get("data") or []
+        return found
+
     async def status(self) -> dict[str, Any]:
         """`GET /status` of the daemon."""
         return await self._get("/status")

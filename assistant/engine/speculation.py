@@ -25,6 +25,7 @@ _NEWEST_TIME = 0.05
 the first calls each counts the same."""
 _FORGOTTEN = 1000
 """Calls after which a time says nothing any more; it is guessed from others then."""
+_SWEEP = 100
 _SPIKE = 4.0
 """A call that takes longer than so many times the expected one was disturbed."""
 _ROW_COST = 0.05
@@ -70,7 +71,7 @@ class DecodeCosts:
             self._times[rows] = times = self._times[rows] + 1
             seconds = min(seconds, _SPIKE * before)
             self._seconds[rows] = before + max(1 / times, _NEWEST_TIME) * (seconds - before)
-        if self._calls % _FORGOTTEN == 0:
+        if self._calls % _SWEEP == 0:
             self._forget()
 
     def _forget(self) -> None:

@@ -140,5 +140,6 @@ def test_characters_are_what_their_bytes_are() -> None:
 
 def test_the_complement_is_everything_else_but_nul() -> None:
     assert complement([(98, 100), (99, 120)]) == ((1, 97), (121, 0x10FFFF))
+    assert complement([(90, 130), (95, 100)]) == ((1, 89), (131, 0x10FFFF))
     assert complement([]) == ((1, 0x10FFFF),)
     assert complement([(0, 0x10FFFF)]) == ()

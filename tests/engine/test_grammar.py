@@ -205,6 +205,7 @@ def test_what_was_learned_is_forgotten_before_it_fills_the_memory(
         cursor.begin()
         assert cursor.accept(b"[")
     assert len(cursor._automaton._states) <= 25
+    assert cursor._state.age == cursor._automaton._age > 5
     other.begin()
     assert other.accept(b"[]")
     for _ in range(200):

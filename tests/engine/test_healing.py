@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,6 @@ from assistant.engine.healing import Healing, cut
 from assistant.engine.pieces import ByteTable, table_of
 from assistant.engine.vocabulary import Vocabulary
 from tests.support.decoded import vocabulary_of
-from tests.support.tiny_gguf import write
 
 STARTER = Path(__file__).parents[2] / "assistant/models/starter.gguf"
 REAL = os.environ.get("ASSISTANT_TEST_VOCAB", "")
@@ -139,16 +139,27 @@ def test_a_forced_token_that_does_not_fit_ends_it(starter: Vocabulary) -> None:
     assert healing.remaining == b""
 
 
-def test_a_vocabulary_that_can_not_spell_is_asked_for_nothing(models: Path) -> None:
-    with vocabulary_of(write(models / "spelling.gguf")) as vocabulary:
-        table = ByteTable(vocabulary)
-        # As if there were only the tokens of 2, 4, 8, ... spaces.
-        kept = [index for index, piece in enumerate(table.pieces) if len(piece) > 1]
-        table.pieces, table.ids = [table.pieces[i] for i in kept], table.ids[kept]
+class Few:
+    """A vocabulary without single bytes, as word pieces have it."""
 
-        assert table.can_spell(b"    ")
-        assert table.can_spell(b" " * 7)
-        assert not table.can_spell(b"  x")
-        assert Healing(table, b"  x").remaining == b""
-        # One space can only be the beginning of two; of three, two come first or all at once.
-        assert {len(table.of_token[t]) for t in table.spelling(b"   ").tolist()} >= {2, 4}
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = pieces
+        self.size = len(pieces)
+
+    def piece(self, token: int) -> bytes:
+        return self.pieces[token]
+
+    def is_end(self, token: int) -> bool:
+        return False
+
+
+def test_a_vocabulary_that_can_not_spell_is_asked_for_nothing() -> None:
+    table = ByteTable(cast("Vocabulary", Few(b"a", b"abc", b"cd", b"ab", b"ddd")))
+
+    assert table.spelling(b"a").tolist() == [0, 3, 1]
+    # Behind `a` there would have to be a token that begins with `b`.
+    assert sorted(table.spelling(b"abcd").tolist()) == [1, 3]
+    assert table.can_spell(b"aabc")
+    assert not table.can_spell(b"ba")
+    assert Healing(table, b"ba").remaining == b""
+    assert not Healing(table, b"abcd").allows(0)

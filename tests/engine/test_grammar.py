@@ -203,9 +203,10 @@ def test_what_was_learned_is_forgotten_before_it_fills_the_memory(
     other = GrammarCursor('root ::= "[" root? "]" # nested', table)
     for _ in range(200):
         cursor.begin()
+        assert cursor._state.age == cursor._automaton._age
         assert cursor.accept(b"[")
+    assert cursor._automaton._age > 5
     assert len(cursor._automaton._states) <= 25
-    assert cursor._state.age == cursor._automaton._age > 5
     other.begin()
     assert other.accept(b"[]")
     for _ in range(200):

@@ -324,6 +324,12 @@ def test_the_grammar_begins_behind_what_was_healed(small: Decoded) -> None:
         answer, ended = generated(small, prepared, 30)
 
         assert (answer.strip(), ended) == (b"xxx", True)
+    spaces = set()
+    for row in range(200):
+        with sampler(small, request(grammar='root ::= "  " "x"', healed=b"  ")) as ours:
+            spaces.add(len(small.vocabulary.piece(ours.pick(small.context, row))))
+    # Four: two that are in the prompt, and the two of the answer.
+    assert spaces == {1, 2, 4}
 
 
 def test_the_logits_are_a_view_of_llama_cpps(small: Decoded) -> None:

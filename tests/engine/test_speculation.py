@@ -196,6 +196,19 @@ def test_costs_between_and_beyond_what_was_measured() -> None:
     assert costs.of(17) == pytest.approx(18.0)
 
 
+def test_an_old_measurement_is_forgotten() -> None:
+    """A machine that was busy once is not for ever too slow for guesses."""
+    costs = DecodeCosts()
+    costs.measured(9, 50.0)
+    for _ in range(500):
+        costs.measured(1, 1.0)
+    assert costs.of(9) == 50.0
+    for _ in range(700):
+        costs.measured(1, 1.0)
+
+    assert costs.of(9) < 2.0
+
+
 def test_prompts_and_disturbances_do_not_count() -> None:
     costs = DecodeCosts()
     for _ in range(20):

@@ -80,6 +80,7 @@ class Sampler:
         if request.limits.grammar:
             self._grammar = GrammarCursor(request.limits.grammar, table_of(vocabulary))
         self._piece = vocabulary.piece
+        self._never = numpy.array(vocabulary.suppressed, numpy.intp)
         self._chain = None if sampling.temperature < _GREEDY_BELOW else _chain(lib, sampling)
 
     def __enter__(self) -> Sampler:
@@ -118,6 +119,8 @@ class Sampler:
             RequestProblem: the grammar can not be followed any further.
         """
         logits = self._rows.row(context, row)
+        if self._never.size:
+            logits[self._never] = -math.inf
         if self._penalties is None:
             return self._fitting(logits, context, row, want_margin)
         changed = self._penalties.apply(logits)

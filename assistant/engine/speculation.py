@@ -30,7 +30,7 @@ _SPIKE = 4.0
 """A call that takes longer than so many times the expected one was disturbed."""
 _ROW_COST = 0.05
 """What one more row costs, in calls of one row, as long as nothing is known."""
-_WORTH = 1.03
+_WORTH = 1.05
 """Guess only if it promises to be so much faster."""
 _KEPT = 0.95
 """Share of the older calls with guesses in what such calls keep of their promise; the first ones
@@ -79,6 +79,11 @@ class DecodeCosts:
             if self._newest[rows] <= self._calls - _FORGOTTEN:
                 self._rows.remove(rows)
                 del self._seconds[rows], self._times[rows], self._newest[rows]
+
+    @property
+    def reach(self) -> int:
+        """The most rows of which something can be said: not far beyond what was measured."""
+        return 2 * (self._rows[-1] if self._rows else 1) + 2
 
     def of(self, rows: int) -> float:
         """Seconds that a call with `rows` rows will take; 1.0 for one row if none was seen."""
@@ -186,6 +191,8 @@ class Speculation:
         """The number of guesses with the most tokens a second, of all requests together."""
         plain = self._costs.of(others + 1) / (others + 1)
         best, cheapest = 0, plain / _WORTH
+        # The first guesses are short: on a slow machine a long one could take a second.
+        most = max(0, min(most, self._costs.reach - others - 1))
         kept = min(1.0, self._given / self._promised)
         for count in range(1, most + 1):
             cost = self._costs.of(others + 1 + count) / (others + kept * tokens[count])

@@ -76,6 +76,13 @@ class Vocabulary:
         return known
 
     @functools.cached_property
+    def suppressed(self) -> tuple[int, ...]:
+        """Tokens that the makers of the model say are never to be generated (Gemma has some)."""
+        count = ctypes.c_int32(0)
+        found = self._lib.llama_vocab_get_suppress_tokens(self._pointer, ctypes.byref(count))
+        return tuple(found[: count.value]) if count.value else ()
+
+    @functools.cached_property
     def begin(self) -> int | None:
         """The token that every sequence has to begin with, for models that want one."""
         if not self._lib.llama_vocab_get_add_bos(self._pointer):

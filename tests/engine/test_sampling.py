@@ -189,6 +189,19 @@ def test_what_is_not_a_number_is_told(models: Path, sampling: Sampling, value: f
                 ours.pick(model.context, 1)
 
 
+@pytest.mark.parametrize("sampling", [Sampling(), SAMPLED, PENALISED])
+def test_suppressed_tokens_are_never_chosen(
+    models: Path, small: Decoded, sampling: Sampling
+) -> None:
+    usual = set(chosen_here(small, request(sampling), 100))
+    never = tuple(sorted(usual))[:10]
+    with decoded(write(models / "never.gguf", Tiny(suppressed=(*never, 10**6)))) as model:
+        model.decode(range(200))
+
+        assert model.vocabulary.suppressed == never
+        assert not set(never) & set(chosen_here(model, request(sampling), 100))
+
+
 def test_a_row_without_logits_is_told(small: Decoded) -> None:
     with sampler(small, request()) as ours, pytest.raises(EngineProblem, match="Row 255"):
         ours.pick(small.context, 255)

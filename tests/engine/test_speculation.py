@@ -175,6 +175,23 @@ def test_it_is_measured_again_whether_a_dear_guess_got_cheap(files: list[list[in
     assert 700 < run.calls < 2000
 
 
+def test_the_first_guesses_are_short(files: list[list[int]]) -> None:
+    """What 17 rows cost is not known before a few were tried."""
+    costs = DecodeCosts()
+    speculation = Speculation(PromptLookup(files[0]), costs)
+    lengths = []
+    for start in range(0, 1000, 17):
+        guess = speculation.guess()
+        if guess:
+            lengths.append(len(guess))
+        costs.measured(1 + len(guess), 1.0 + 0.01 * len(guess))
+        speculation.took(files[0][start : start + 17])
+
+    assert lengths[0] <= 3
+    assert lengths[1] <= 9
+    assert MOST in lengths[2:5]
+
+
 def test_never_more_than_there_is_room_for() -> None:
     speculation = Speculation(PromptLookup([*range(50), *range(20)]), DecodeCosts())
 

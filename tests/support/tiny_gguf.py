@@ -45,6 +45,8 @@ class Tiny:
     format: tuple[str, int] | None = ("reasoning-then-code", 1)
     layers: int = _LAYERS
     seed: int = 0
+    suppressed: Sequence[int] = ()
+    """Tokens that are never to be generated."""
     split: int = 0
     """Tensors of one file; 0: all in one. The files' names end in -00001-of-0000N."""
 
@@ -86,6 +88,8 @@ def write(path: Path, spec: Tiny | None = None) -> Path:
     if spec.fim:
         for offset, part in enumerate(("pre", "suf", "mid")):
             writer.add_uint32(f"tokenizer.ggml.fim_{part}_token_id", plain + 3 + offset)
+    if spec.suppressed:
+        writer.add_array("tokenizer.ggml.suppress_tokens", list(spec.suppressed))
     if spec.template:
         writer.add_chat_template(spec.template)
     texts = {text: index for index, text in enumerate(_texts(spec, specials))}

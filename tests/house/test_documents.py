@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,14 +59,18 @@ def test_every_command_is_in_the_readme_and_every_one_named_exists() -> None:
 
 
 def test_every_option_that_documents_name_exists() -> None:
-    commands = next(
-        action.choices.values()
-        for action in build_parser()._actions
-        if isinstance(action.choices, dict) and "ask" in action.choices
-    )
-    help_text = " ".join(command.format_help() for command in commands)
+    help_text = " ".join(command.format_help() for command in _commands(build_parser()))
     for option in set(re.findall(r"`(--[a-z-]+)", README)):
         assert option in help_text, option
+
+
+def _commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A command and all below it."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _commands(command)
 
 
 def test_targets_that_are_named_exist() -> None:

@@ -40,12 +40,23 @@ def chat_body(request: ChatRequest, *, ours: bool) -> dict[str, Any]:
         "temperature": request.temperature,
     }
     body |= {name: value for name, value in optional.items() if value is not None}
-    if not ours:
-        return body | {"stream_options": {"include_usage": True}}
-    forced = [{"after": entry.after, "text": entry.text} for entry in request.forced]
-    # The raw text: it is split here, and further (`assistant.format`).
-    ours_alone = {"return_progress": request.return_progress, "reasoning_format": "none"}
-    return body | ours_alone | {"forced": forced}
+    return body | (_ours(request) if ours else {"stream_options": {"include_usage": True}})
+
+
+def _ours(request: ChatRequest) -> dict[str, Any]:
+    """What only our daemon knows."""
+    optional = {
+        "reasoning_budget": request.reasoning_budget,
+        "priority": request.priority or None,
+        "lookup": None if request.lookup is None else list(request.lookup) or True,
+    }
+    body: dict[str, Any] = {
+        "return_progress": request.return_progress,
+        # The raw text: it is split here, and further (`assistant.format`).
+        "reasoning_format": "none",
+        "forced": [{"after": entry.after, "text": entry.text} for entry in request.forced],
+    }
+    return body | {name: value for name, value in optional.items() if value is not None}
 
 
 def fill_body(request: FillRequest) -> dict[str, Any]:

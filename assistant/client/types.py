@@ -89,8 +89,14 @@ class ChatRequest:
     stop: Sequence[str] = ()
     return_progress: bool = True
     """Tell how much of the prompt is read, where the server can."""
+    # Only the daemon knows what follows; an endpoint is not sent it.
     forced: Sequence[Forced] = ()
-    """Only the daemon knows these; an endpoint is not sent them."""
+    reasoning_budget: int | None = None
+    """Tokens of reasoning after which the code has to begin; None: no limit."""
+    priority: str = ""
+    """`interactive` or `background`; empty: the first."""
+    lookup: Sequence[str] | None = None
+    """Texts that the answer may repeat, beside the request itself; None: do not guess."""
 
 
 @dataclass(frozen=True, slots=True)

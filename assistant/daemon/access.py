@@ -18,11 +18,12 @@ from assistant.daemon.replies import Refused, error_reply
 from assistant.errors import AccessProblem, RequestProblem
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_HEADER_BYTES = 16 * 1024
 MAX_HEADERS = 100
 JSON = "application/json"
+_AT_ONCE = (400, 413)
 PEER = "peer"
 """Name in the state of a request under which a connection that was checked says who it is."""
 
@@ -46,7 +47,12 @@ def new_token() -> str:
 
 
 class Gate:
-    """ASGI middleware that refuses before a route is looked for."""
+    """ASGI middleware that reads the request, and refuses before a route is looked for.
+
+    Nothing is answered before the request is here in whole: a client that is told something
+    while it still sends would take the rest of the connection for good. Only what is too long,
+    or has no end, is not waited for.
+    """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
@@ -54,13 +60,54 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer it."""
-        if scope["type"] == "http" and (refused := _refusal(scope, self._access)) is not None:
-            reply = error_reply(refused.error, refused.status)
-            if refused.status == 401:
-                reply.headers["www-authenticate"] = "Bearer"
-            await reply(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+        refused, body = _refusal(scope, self._access), b""
+        if refused is None or refused.status not in _AT_ONCE:
+            try:
+                body = await _read(receive)
+            except Refused as longer:
+                refused = longer
+            except ConnectionError:
+                return
+        if refused is None:
+            await self._app(scope, _again(body, receive), send)
+            return
+        reply = error_reply(refused.error, refused.status)
+        if refused.status == 401:
+            reply.headers["www-authenticate"] = "Bearer"
+        await reply(scope, receive, send)
+
+
+async def _read(receive: Receive) -> bytes:
+    """The body.
+
+    Raises:
+        Refused: it is too long.
+        ConnectionError: the client is gone.
+    """
+    data = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionError
+        data += message.get("body", b"")
+        if len(data) > MAX_BODY_BYTES:
+            raise too_long()
+        if not message.get("more_body", False):
+            return bytes(data)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """`receive` for who comes next: the body in one piece, then what the client does."""
+    given = False
+
+    async def call() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return call
 
 
 def _refusal(scope: Scope, access: Access) -> Refused | None:

@@ -18,7 +18,7 @@ from assistant.daemon import protocol
 from assistant.daemon.outbox import Item, Outbox
 from assistant.daemon.protocol import REQUEST_ID
 from assistant.daemon.reasoning import Channels
-from assistant.daemon.replies import json_reply
+from assistant.daemon.replies import json_reply, status_of
 from assistant.daemon.service import Service
 from assistant.daemon.shapes import Answer, Probabilities, Shape
 from assistant.daemon.worker import Job
@@ -85,7 +85,7 @@ class _Writer:
                 return self._rest() + self._shape.last(item) + protocol.DONE
             case AssistantError():
                 self.ended = True
-                return protocol.event(protocol.error_body(item, 500)) + protocol.DONE
+                return protocol.event(protocol.error_body(item, status_of(item))) + protocol.DONE
         raise TypeError(item)
 
     def _rest(self) -> bytes:
@@ -144,7 +144,7 @@ class Whole(Response):
         if isinstance(last, Finished):
             last = _ended(self._service, last) or last
         if isinstance(last, AssistantError):
-            status = 503 if self._service.stopping else 500
+            status = 503 if self._service.stopping else status_of(last)
             response = json_reply(protocol.error_body(last, status), status)
         else:
             reasoning, content = self._parted("".join(text))

@@ -25,6 +25,7 @@ from assistant.errors import AccessProblem, AssistantError, DaemonProblem, Reque
 MAX_CONNECTIONS = 256
 ARRIVAL_SECONDS = 20.0
 """A request has to be here in whole after this long."""
+IDLE_SECONDS = 75
 UNREAD_SECONDS = 60.0
 """A client that takes nothing of its answer for this long is gone."""
 _LINGER_SECONDS = 2.0
@@ -37,6 +38,8 @@ def server_options() -> dict[str, Any]:
     """What `uvicorn.Config` is given so that it uses this."""
     return {
         "http": Connection,
+        # Longer than clients keep one: else it would close while they write.
+        "timeout_keep_alive": IDLE_SECONDS,
         "h11_max_incomplete_event_size": MAX_HEADER_BYTES,
         "lifespan": "off",
         "log_config": None,

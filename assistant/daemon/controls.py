@@ -81,8 +81,8 @@ def read_controls(
         forced=_forced(body),
         grammar=grammar,
         logprobs=_chat_logprobs(body) if chat else _text_logprobs(body),
-        line_ms=_line_ms(body),
         ignore_end=body.get("ignore_eos", bool, False),
+        line_ms=_line_ms(body),
     )
     client, document = _source(body)
     return Controls(

@@ -1,4 +1,4 @@
-"""What every route needs of a request: the service, the engine, the body, who asks."""
+"""What every route needs of a request: the service, the engine, who asks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 
-from assistant.daemon.access import PEER, too_long
-from assistant.daemon.protocol import MAX_BODY_BYTES
+from assistant.daemon.access import PEER
 from assistant.daemon.replies import Refused
 from assistant.daemon.service import Service
 from assistant.daemon.worker import Phase
@@ -70,21 +69,6 @@ def engine_of(service: Service, model: str, roles: Sequence[Role]) -> tuple[Engi
     if worker.inline_loading:
         raise Refused(503, problem)
     raise problem
-
-
-async def body_of(request: Request) -> bytes:
-    """The body, refused as soon as it is known to be too long.
-
-    Raises:
-        Refused: with status 413.
-        ClientDisconnect: the client is gone.
-    """
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MAX_BODY_BYTES:
-            raise too_long()
-    return bytes(data)
 
 
 def client_of(request: Request, named: str) -> str:

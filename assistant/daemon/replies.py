@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from assistant.daemon.protocol import error_body, to_json
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, ModelProblem, RequestProblem
 
 
 class Refused(Exception):
@@ -17,6 +17,11 @@ class Refused(Exception):
         super().__init__(str(error))
         self.status = status
         self.error = error
+
+
+def status_of(error: AssistantError) -> int:
+    """The HTTP status of an error: whose fault it is."""
+    return 400 if isinstance(error, RequestProblem | ModelProblem) else 500
 
 
 def json_reply(body: Any, status: int = 200) -> Response:

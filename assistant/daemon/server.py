@@ -12,7 +12,7 @@ from collections.abc import Callable
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -21,9 +21,9 @@ from assistant.daemon.access import Gate
 from assistant.daemon.answers import Manner, Stream, Whole
 from assistant.daemon.controls import Controls
 from assistant.daemon.protocol import REQUEST_ID
-from assistant.daemon.reading import body_of, client_of, engine_of, ready, service_of
+from assistant.daemon.reading import client_of, engine_of, ready, service_of
 from assistant.daemon.reasoning import Channels
-from assistant.daemon.replies import Refused, error_reply, json_reply
+from assistant.daemon.replies import Refused, error_reply, json_reply, status_of
 from assistant.daemon.service import MAX_OF_CLIENT, Service
 from assistant.daemon.shapes import ChatShape, NativeShape, Shape, TextShape
 from assistant.daemon.worker import Job
@@ -33,7 +33,6 @@ from assistant.errors import (
     AssistantError,
     DaemonProblem,
     EngineProblem,
-    ModelProblem,
     RequestProblem,
 )
 
@@ -72,7 +71,6 @@ def build_app(service: Service) -> Starlette:
         exception_handlers={
             AssistantError: _problem,
             Refused: _refusal,
-            ClientDisconnect: _gone,
             HTTPException: _unknown,
             Exception: _defect,
         },
@@ -86,7 +84,7 @@ async def chat(request: Request) -> Response:
     """Answer a chat."""
 
     def shape(service: Service, job: Job, controls: Controls) -> Shape:
-        return ChatShape(job.id, service.model_name, int(time.time()), controls.usage)
+        return ChatShape(job.id, service.name_of(job.role), int(time.time()), controls.usage)
 
     return await _answered(request, requests.parse_chat, shape)
 
@@ -95,7 +93,7 @@ async def completion(request: Request) -> Response:
     """Continue a raw prompt, or fill in the middle when there is a suffix."""
 
     def shape(service: Service, job: Job, controls: Controls) -> Shape:
-        return TextShape(job.id, service.model_name, int(time.time()), controls.usage)
+        return TextShape(job.id, service.name_of(job.role), int(time.time()), controls.usage)
 
     return await _answered(request, requests.parse_text, shape)
 
@@ -131,8 +129,8 @@ async def cancel(request: Request) -> Response:
     return json_reply({"status": "cancelled"})
 
 
-def _native(service: Service, _: Job, __: Controls) -> Shape:
-    return NativeShape(service.model_name)
+def _native(service: Service, job: Job, _: Controls) -> Shape:
+    return NativeShape(service.name_of(job.role))
 
 
 async def _answered(
@@ -142,7 +140,7 @@ async def _answered(
 ) -> Response:
     """Read, prepare, queue, answer."""
     service = ready(request)
-    data = await body_of(request)
+    data = await request.body()
 
     def work() -> tuple[Asked, Engine, Role, Prepared]:
         asked = parse(data)
@@ -220,7 +218,7 @@ def _submit(service: Service, job: Job, client: str) -> None:
 
 async def _problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, AssistantError)
-    return error_reply(error, 400 if isinstance(error, RequestProblem | ModelProblem) else 500)
+    return error_reply(error, status_of(error))
 
 
 async def _refusal(_: Request, error: Exception) -> Response:
@@ -240,7 +238,3 @@ async def _unknown(request: Request, error: Exception) -> Response:
 async def _defect(_: Request, error: Exception) -> Response:
     # It is logged where it goes on to.
     return error_reply(EngineProblem(f"A defect of the daemon: {type(error).__name__}."), 500)
-
-
-async def _gone(_: Request, error: Exception) -> Response:
-    return Response(status_code=499)

@@ -76,6 +76,10 @@ class Service:
         """The loaded model, as `/v1/models` and `/status` tell it."""
         return _entry(self.model_name, self.model_path, self.worker.engine.facts, second=False)
 
+    def name_of(self, role: Role) -> str:
+        """Of the model that serves a role."""
+        return self.inline_name if role is Role.INLINE and self.inline_name else self.model_name
+
     def models(self) -> list[dict[str, Any]]:
         """All loaded models; the first one generates."""
         inline = self.worker.engine_for(Role.INLINE)

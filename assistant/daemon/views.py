@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from assistant import __version__
 from assistant.daemon import metrics, protocol, requests
-from assistant.daemon.reading import body_of, ready, service_of
+from assistant.daemon.reading import ready, service_of
 from assistant.daemon.replies import json_reply
 from assistant.daemon.service import Service
 from assistant.daemon.worker import Phase
@@ -117,7 +117,7 @@ async def show_metrics(request: Request) -> Response:
 async def tokenize(request: Request) -> Response:
     """The tokens of a text."""
     service = ready(request)
-    data = await body_of(request)
+    data = await request.body()
 
     def work() -> list[Any]:
         asked = requests.parse_tokenize(data)
@@ -135,7 +135,7 @@ async def tokenize(request: Request) -> Response:
 async def detokenize(request: Request) -> Response:
     """The text of tokens."""
     service = ready(request)
-    data = await body_of(request)
+    data = await request.body()
 
     def work() -> str:
         vocabulary = service.worker.engine.vocabulary

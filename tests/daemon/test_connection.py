@@ -16,15 +16,16 @@ from typing import Any
 import pytest
 import uvicorn
 
-from assistant.daemon import connection
+from assistant.daemon import answers, connection
 from assistant.daemon.connection import server_options
 from assistant.daemon.server import build_app
 from assistant.daemon.service import Service
 from assistant.daemon.worker import Phase, Worker
 from assistant.engine.engine import Engine
-from assistant.engine.types import EngineSettings
+from assistant.engine.types import EngineSettings, Finished, FinishReason
 from tests.support.daemons import PATIENCE, chat, wait_until
 
+CHAT = b"POST /v1/chat/completions HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n"
 GET = b"GET /health HTTP/1.1\r\nHost: d\r\n"
 
 
@@ -79,8 +80,9 @@ async def exchanged(path: str, *parts: bytes) -> tuple[int, Any]:
             b"Content-Length: 50\r\n\r\n{",
         ),
         (GET + b"\r\n", b"GET"),
+        (GET + b"\r\n" + b"GET",),
     ],
-    ids=["nothing", "a letter", "half a head", "half another", "half a body", "after an answer"],
+    ids=["nothing", "letter", "half head", "more head", "half body", "later", "together"],
 )
 async def test_a_request_has_to_arrive(
     parts: tuple[bytes, ...], models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -88,16 +90,16 @@ async def test_a_request_has_to_arrive(
     """However slowly it drips."""
     monkeypatch.setattr(connection, "ARRIVAL_SECONDS", 0.3)
     async with served(models / "abcd.gguf", tmp_path) as (path, _):
-        if len(parts) < 2:
-            status, body = await exchanged(path, *parts)
-            assert (status, body["error"]["type"]) == (408, "RequestProblem")
-        else:
-            reader, writer = await asyncio.open_unix_connection(path)
-            writer.write(parts[0])
-            await reader.readuntil(b'"ok"')
-            writer.write(parts[1])
-            assert b"408 Request Timeout" in await asyncio.wait_for(reader.read(), PATIENCE)
-            writer.close()
+        reader, writer = await asyncio.open_unix_connection(path)
+        async with asyncio.timeout(PATIENCE):
+            writer.write(parts[0] if parts else b"")
+            if len(parts) > 1:
+                await reader.readuntil(b'"ok"')
+                writer.write(parts[1])
+            told = await reader.read()
+        writer.close()
+    _, _, body = told[told.index(b"HTTP/1.1 408 ") :].partition(b"\r\n\r\n")
+    assert json.loads(body)["error"]["type"] == "RequestProblem"
 
 
 async def test_connections_are_counted(
@@ -125,10 +127,9 @@ async def test_a_client_that_does_not_read_is_let_go(
     """Its request ends with it."""
     monkeypatch.setattr(connection, "UNREAD_SECONDS", 0.2)
     body = json.dumps(chat(stream=True)).encode()
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n"
     async with served(models / "endless.gguf", tmp_path) as (path, service):
         reader, writer = await asyncio.open_unix_connection(path, limit=1024)
-        writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        writer.write(CHAT + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         await reader.readuntil(b'"content":"a')
         async with asyncio.timeout(PATIENCE):
             while service.jobs:
@@ -137,15 +138,35 @@ async def test_a_client_that_does_not_read_is_let_go(
         writer.close()
 
 
+async def test_a_silent_answer_gives_signs_of_life(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a long prompt is read nothing else is sent; without them a client would give up."""
+    monkeypatch.setattr(answers, "PING_SECONDS", 0.05)
+    monkeypatch.setattr(Worker, "submit", lambda *_: True)
+    body = json.dumps(chat(stream=True)).encode()
+    async with served(models / "abcd.gguf", tmp_path) as (path, service):
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(CHAT + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        async with asyncio.timeout(PATIENCE):
+            for _ in range(3):
+                await reader.readuntil(b": still working\n\n")
+        writer.close()
+        async with asyncio.timeout(PATIENCE):
+            while service.jobs:
+                (job,) = service.jobs.values()
+                job.outbox.put(Finished(FinishReason.CANCELLED, 1, 0, 0, 0.0, 0.0))
+                await asyncio.sleep(0.01)
+
+
 async def test_the_rest_of_a_refused_body_is_not_waited_for(models: Path, tmp_path: Path) -> None:
     """The refusal arrives, though megabytes are on their way."""
-    head = b"POST /tokenize HTTP/1.1\r\nHost: d\r\nContent-Type: text/plain\r\n"
     async with served(models / "abcd.gguf", tmp_path) as (path, _):
         status, body = await exchanged(
-            path, head + b"Content-Length: 5000000\r\n\r\n", b"x" * 300_000
+            path, CHAT + b"Content-Length: 9000000\r\n\r\n", b"x" * 300_000
         )
-    assert status == 415
-    assert "application/json" in body["error"]["message"]
+    assert status == 413
+    assert "larger than 8 MiB" in body["error"]["message"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

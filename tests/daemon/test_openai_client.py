@@ -97,6 +97,33 @@ def test_reasoning_comes_apart(tmp_path: Path, opened: Opened) -> None:
     assert raw.choices[0].message.content == "".join(words)
 
 
+def test_probabilities(models: Path, opened: Opened) -> None:
+    with served(models / "abcd.gguf"), opened() as ai:
+        whole = ai.chat.completions.create(model="tiny", messages=HI, logprobs=True, top_logprobs=2)
+        chunks = list(
+            ai.chat.completions.create(model="tiny", messages=HI, logprobs=True, stream=True)
+        )
+        text = ai.completions.create(model="tiny", prompt="A", max_tokens=2, logprobs=3)
+    found = whole.choices[0].logprobs.content
+    streamed = [
+        entry
+        for chunk in chunks
+        if chunk.choices[0].logprobs
+        for entry in chunk.choices[0].logprobs.content
+    ]
+    columns = text.choices[0].logprobs
+
+    assert [entry.token for entry in found][:4] == list("ABCD")
+    assert all(len(entry.top_logprobs) == 2 for entry in found)
+    assert found[0].top_logprobs[0].token == "A"
+    assert found[0].logprob == pytest.approx(found[0].top_logprobs[0].logprob)
+    assert found[0].top_logprobs[1].logprob < found[0].logprob <= 0
+    assert [entry.token for entry in streamed] == [entry.token for entry in found]
+    assert all(entry.top_logprobs == [] for entry in streamed)
+    assert (columns.tokens, columns.text_offset) == (["B", "C"], [0, 1])
+    assert len(columns.top_logprobs[0]) == 3
+
+
 def test_errors_are_the_clients_own_kinds(models: Path, opened: Opened) -> None:
     with served(models / "abcd.gguf"), opened() as ai:
         with pytest.raises(openai.BadRequestError, match="'temperature' is 11"):

@@ -36,7 +36,7 @@ forced temperature top_k top_p min_p seed repeat_penalty frequency_penalty prese
 repeat_last_n n_predict max_tokens max_completion_tokens stream stream_options return_progress
 model n best_of echo logprobs top_logprobs n_probs grammar json_schema response_format tools
 functions reasoning_budget reasoning_format priority source user lookup t_max_predict_ms content
-add_special parse_special with_pieces role text"""
+add_special parse_special with_pieces role text ignore_eos"""
 NAMES = FIELDS.split()
 bodies = st.dictionaries(st.sampled_from(NAMES), anything)
 
@@ -106,6 +106,7 @@ def test_a_full_request_is_read() -> None:
         "logprobs": True,
         "top_logprobs": 3,
         "t_max_predict_ms": 250,
+        "ignore_eos": True,
         "stream": True,
         "stream_options": {"include_usage": True},
         "return_progress": True,
@@ -127,7 +128,15 @@ def test_a_full_request_is_read() -> None:
     assert request.messages == (Message("system", "be brief"), Message("user", "ab"))
     assert request.controls == Controls(
         Sampling(1.0, 0, 0.5, 0.05, 2**63, 1.1, 0.5, -0.5, 128),
-        Limits(5, ("x",), (Forced("a", "b"),), None, "root ::= 'a'", 3, 250),
+        Limits(
+            max_tokens=5,
+            stop=("x",),
+            forced=(Forced("a", "b"),),
+            grammar="root ::= 'a'",
+            logprobs=3,
+            ignore_end=True,
+            line_ms=250,
+        ),
         stream=True,
         progress=True,
         usage=True,

@@ -104,6 +104,53 @@ def test_reasoning_of_our_format_comes_apart(tmp_path: Path) -> None:
     assert "".join(delta.get("content") or "" for delta in deltas) == CODE
 
 
+def test_reasoning_ends_with_its_budget(tmp_path: Path) -> None:
+    """The code follows, in the form of the model."""
+    words = ["## Intent\n", "and ", "done"]
+    chain = {"\n": "## Intent\n", "## Intent\n": "and ", "and ": "and ", "done": "<|im_end|>"}
+    model = write(tmp_path / "thinks.gguf", Tiny(chain=chain, words=words))
+    transport = httpx.HTTPTransport(uds=os.fspath(locations.socket_path()))
+    with daemon(model), httpx.Client(transport=transport, base_url="http://d") as http:
+        body = chat(reasoning_budget=6, max_tokens=60)
+        message = http.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]
+        free = http.post("/v1/chat/completions", json=chat(max_tokens=60)).json()
+
+    assert message["reasoning_content"].startswith("## Intent\nand and ")
+    assert 4 <= message["reasoning_content"].count("and ") <= 6
+    assert message["content"].startswith("## Code\n```python\n")
+    assert free["choices"][0]["message"]["content"] == ""
+
+
+def test_a_grammar_and_a_schema_are_followed(http: httpx.Client) -> None:
+    def said(**fields: Any) -> str:
+        answer = http.post("/v1/chat/completions", json=chat(max_tokens=20, **fields)).json()
+        return str(answer["choices"][0]["message"]["content"])
+
+    assert said(grammar='root ::= "xyz"') == "xyz"
+    assert said(json_schema={"enum": ["only"]}) == '"only"'
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"const": 12}}}
+    assert said(response_format=wanted) == "12"
+    for wrong in ({"grammar": "root ::= ("}, {"json_schema": {"type": "nonsense"}}):
+        refused = http.post("/v1/chat/completions", json=chat(**wrong))
+        assert (refused.status_code, refused.json()["error"]["type"]) == (400, "RequestProblem")
+
+
+def test_no_tokens_warm_the_cache(http: httpx.Client) -> None:
+    prompt = "the prompt that is read ahead"
+    warmed = http.post("/completion", json={"prompt": prompt, "n_predict": 0}).json()
+    answer = http.post("/completion", json={"prompt": prompt, "n_predict": 1}).json()
+
+    assert (warmed["content"], warmed["tokens_predicted"]) == ("", 0)
+    assert answer["tokens_cached"] == len(prompt) - 1
+
+
+def test_guessing_ahead_changes_nothing_but_the_time(http: httpx.Client) -> None:
+    plain = http.post("/v1/chat/completions", json=chat()).json()
+    guessed = http.post("/v1/chat/completions", json=chat(lookup=["xABCDABCD"])).json()
+
+    assert guessed["choices"] == plain["choices"]
+
+
 def test_tokens_of_a_text_and_back(http: httpx.Client) -> None:
     text = "def f():\n    return '\u20ac'"
     tokens = http.post("/tokenize", json={"content": text}).json()["tokens"]

@@ -1,12 +1,16 @@
 """The engine daemon: one process of a user that holds the model and answers over HTTP.
 
-    protocol.py   requests and answers as JSON, the dialect of OpenAI and llama-server
-    worker.py     the one thread that decodes, and the queue in front of it
-    server.py     the routes, on asyncio
-    service.py    what the routes share
-    answers.py    how an answer leaves: events or one piece; a client that goes away cancels
-    lifecycle.py  lock, socket, log, idle end, signals
-    crashes.py    how often it died in a row
+    lifecycle.py   lock, log, idle end, signals
+    listening.py   the unix socket, the loopback port, and the file that tells where
+    connection.py  one connection: who it is (peers.py), and the time it is given
+    access.py      the gate: no web page, no program without the token, no body but JSON
+    server.py      the routes that answer; views.py has those that only tell
+    requests.py    what is asked, as JSON (controls.py, fields.py), checked field by field
+    preparing.py   from there to what the engine can serve
+    worker.py      the one thread that decodes; outbox.py brings its outputs back
+    answers.py     how an answer leaves: events or one piece; a client that goes away cancels
+    shapes.py      the JSON of answers, of OpenAI and llama-server (logprobs.py, reasoning.py)
+    crashes.py     how often it died in a row
 
 Clients find it in `assistant/client/`.
 """

@@ -22,8 +22,9 @@ GOOD: dict[str, Any] = {
 NAMES = """messages prompt suffix input_prefix input_suffix input_extra filename repository stop
 forced temperature top_k top_p min_p seed repeat_penalty frequency_penalty presence_penalty
 repeat_last_n max_tokens stream stream_options return_progress model n best_of echo logprobs
-top_logprobs n_probs response_format tools functions reasoning_budget reasoning_format priority
-source user lookup t_max_predict_ms content tokens add_special parse_special with_pieces"""
+top_logprobs n_probs grammar json_schema response_format tools functions reasoning_budget
+reasoning_format priority source user lookup t_max_predict_ms content tokens add_special
+parse_special with_pieces"""
 FIELDS = NAMES.split()
 HUGE = ["9" * 400, "-" + "9" * 400, "1e400", "-1e999", "9" * 5000, "1" + "0" * 18, "-" + "9" * 19]
 HUGE += ["4294967296", "2147483648", "NaN", "Infinity", "-Infinity", "1e-999", "0.1e1000"]

@@ -10,7 +10,6 @@ from assistant.client.types import (
     ChatRequest,
     Chunk,
     Delta,
-    FillRequest,
     Finished,
     ModelInfo,
     Progress,
@@ -46,19 +45,6 @@ def chat_body(request: ChatRequest, *, ours: bool) -> dict[str, Any]:
     # The raw text: it is split here, and further (`assistant.format`).
     ours_alone = {"return_progress": request.return_progress, "reasoning_format": "none"}
     return body | ours_alone | {"forced": forced}
-
-
-def fill_body(request: FillRequest) -> dict[str, Any]:
-    """The body of `POST /v1/completions` for fill-in-the-middle."""
-    return {
-        "prompt": request.prefix,
-        "suffix": request.suffix,
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
-        "stop": list(request.stop) or None,
-        "stream": True,
-        "return_progress": True,
-    }
 
 
 def model_info(entry: dict[str, Any]) -> ModelInfo:

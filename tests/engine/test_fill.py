@@ -27,7 +27,7 @@ class ExtraFile(NamedTuple):
     text: str
 
 
-VOCABULARIES = os.environ.get("ASSISTANT_TEST_VOCABS", "")
+SOURCES = os.environ.get("ASSISTANT_LLAMA_SOURCE", "")
 
 
 @pytest.fixture(scope="module")
@@ -282,12 +282,9 @@ def test_the_window_has_a_limit_in_a_long_context() -> None:
 @pytest.mark.parametrize("name", ["llama-spm", "starcoder", "deepseek-coder", "qwen2"])
 def test_text_inside_of_a_prompt_keeps_its_bytes(name: str) -> None:
     """SentencePiece puts a space in front of every text that it is given."""
-    file = Path(VOCABULARIES) / f"ggml-vocab-{name}.gguf"
-    if not VOCABULARIES or not file.is_file():
-        pytest.skip(
-            "ASSISTANT_TEST_VOCABS does not name vendor/llama.cpp/models of llama-cpp-python's "
-            "source release"
-        )
+    file = Path(SOURCES) / "models" / f"ggml-vocab-{name}.gguf"
+    if not SOURCES or not file.is_file():
+        pytest.skip("ASSISTANT_LLAMA_SOURCE names no folder with llama.cpp's sources")
     lib = library.llama()
     params = lib.llama_model_default_params()
     params.vocab_only = True

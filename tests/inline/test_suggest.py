@@ -100,6 +100,21 @@ def test_cancelling_the_task_cancels_the_request(tmp_path: Path) -> None:
         assert ask(made, "x = 1\n|").finished is not None
 
 
+def test_who_was_replaced_is_told_so(tmp_path: Path) -> None:
+    """The daemon ended it for a newer request: what had come so far is not shown."""
+    made, engine = filler(tmp_path, "a(", **{"a(": "a("})
+
+    async def scenario() -> Outcome:
+        task = asyncio.create_task(suggest(Place("", 0), made))
+        while not made._running:
+            await asyncio.sleep(0)
+        await made.cancel(*made._running)
+        return await task
+
+    with engine:
+        assert asyncio.run(scenario()).found == Nothing("a newer request took its place")
+
+
 @pytest.fixture(scope="module")
 def starter() -> Iterator[EngineFiller]:
     if not store.embedded_path().exists():

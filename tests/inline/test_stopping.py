@@ -43,6 +43,7 @@ def test_more_text_does_not_change_an_end(
         ("x = |", "1\ny = 2\n", "1"),
         ("x = |", "f(\n    1,\n)\ny", "f(\n    1,\n)"),
         ("x = f(|\n", "1,\n  2)\ny", "1,\n  2)"),
+        ("x = f(|\n", "\n    1,\n)\ny", "\n    1,\n)"),
         ("x = 1|\n", "\ny = 2\nz", "\ny = 2"),
         ("x = |", "'a(b'\ny", "'a(b'"),
         ("x = |", "1  # (\ny", "1  # ("),

@@ -249,6 +249,8 @@ class Connection:
         if response.is_success:
             return
         await response.aread()
+        if response.status_code == 404 and response.url.path.endswith("/infill"):
+            raise filling.unable(str(self._client.base_url))
         try:
             error = dialect.error_of(response.json(), self._problem)
         except ValueError:

@@ -7,6 +7,7 @@ from typing import Any
 
 from assistant.client.dialect import ChunkReader
 from assistant.client.types import Chunk, Delta, FillRequest, Finished, Progress
+from assistant.errors import EndpointProblem
 
 _REASONS = {"limit": "length", "eos": "stop", "word": "stop", "none": "cancelled"}
 
@@ -43,6 +44,14 @@ def fill_body(request: FillRequest, *, ours: bool) -> dict[str, Any]:
         "source": source,
         "return_progress": True,
     }
+
+
+def unable(url: str) -> EndpointProblem:
+    """Most servers know no such request."""
+    return EndpointProblem(
+        f"The endpoint {url} can not complete inside of a line: it has no /infill.",
+        hint="llama-server has, and so has the local engine (endpoint.url left empty).",
+    )
 
 
 class FillReader:

@@ -15,9 +15,11 @@ import pytest
 
 from assistant.client import Daemon, Delta, Endpoint, FileText, FillRequest, Finished, connect
 from assistant.client.filling import FillReader, fill_body
+from assistant.errors import EndpointProblem
 from assistant.inline import Nothing, Place, Suggestion, suggest
 from assistant.models import store
 from tests.support.daemons import wait_until
+from tests.support.scripted_endpoint import ScriptedEndpoint
 from tests.support.tiny_gguf import Tiny, write
 
 MIDDLE, END = "<|fim_middle|>", "<|im_end|>"
@@ -95,6 +97,13 @@ def test_an_endpoint_is_not_told_what_only_ours_knows() -> None:
     assert not {"filename", "repository", "priority", "source", "model"} & set(theirs)
     assert (ours["filename"], ours["repository"], ours["priority"]) == ("f", "r", "inline")
     assert json.dumps(ours)
+
+
+async def test_a_server_that_can_not_says_so() -> None:
+    with ScriptedEndpoint([]) as server:
+        async with await connect(Endpoint(server.url)) as made:
+            with pytest.raises(EndpointProblem, match="has no /infill"):
+                await filled(made, FillRequest("a", "b"))
 
 
 def test_a_stream_that_broke_off_has_no_end() -> None:

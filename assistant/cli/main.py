@@ -24,6 +24,7 @@ from assistant.errors import AssistantError, UsageProblem
 
 COMMANDS = (
     "ask",
+    "complete",
     "verify",
     "tui",
     "serve",

@@ -52,14 +52,45 @@ def read_source(path: str) -> SourceFile:
     """
     if path == "-":
         return _decoded(_from_stdin(), "python", "answer")
-    stem, suffix = os.path.splitext(os.path.basename(path))  # noqa: PTH119, PTH122 (pathlib costs its import)
+    stem = os.path.splitext(os.path.basename(path))[0]  # noqa: PTH119, PTH122 (pathlib costs its import)
     body = _from_file(path)
-    short = suffix[1:].lower()
-    language = "python" if suffix.lower() in _PYTHON else _LANGUAGES.get(short, short)
+    language = language_of(path)
     if language != "python":
         # Text enough for a grammar, whatever it is; the encoding is not this check's matter.
         return SourceFile(body.decode("utf-8-sig", "replace"), language, stem)
     return _decoded(body, language, stem if stem.isidentifier() else "answer")
+
+
+def language_of(path: str) -> str:
+    """The language of a file by its name, in lower case; without a suffix it is Python."""
+    suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
+    return "python" if suffix in _PYTHON else _LANGUAGES.get(suffix[1:], suffix[1:])
+
+
+def read_text(path: str) -> tuple[str, str]:
+    """A file's text as an editor shows it, each line with its own ending; and what is odd about it.
+
+    Raises:
+        UsageProblem: as `read_source`, or it is no text.
+    """
+    body = _from_file(path)
+    if b"\0" in body:
+        raise UsageProblem(f"The file {path} holds zero bytes; it is no text.")
+    try:
+        return body.decode(_encoding(body, language_of(path))), ""
+    except (UnicodeDecodeError, LookupError, SyntaxError):
+        # Any byte is some character there, so that lines and columns stay what they are.
+        return body.decode("latin-1"), f"{path} is not UTF-8; it is read as Latin-1."
+
+
+def _encoding(body: bytes, language: str) -> str:
+    """By its byte order mark and, for Python, its coding cookie (PEP 263)."""
+    if language != "python" or b"coding" not in body[:4096]:
+        return "utf-8-sig"
+    import io
+    import tokenize
+
+    return tokenize.detect_encoding(io.BytesIO(body).readline)[0]
 
 
 def _from_file(path: str) -> bytes:
@@ -77,7 +108,7 @@ def _from_file(path: str) -> bytes:
         kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
         raise UsageProblem(
             f"{path} is {kind}, not a file of source code.",
-            hint="Name one file: assistant verify FILE.py",
+            hint="Name one file of source code.",
         )
     with open(fd, "rb") as file:  # noqa: PTH123 (it is open already)
         return _bounded(file.read(MAX_BYTES + 1), f"The file {path}")

@@ -2,6 +2,7 @@
 
     types.py       targets, requests, and the chunks of an answer
     dialect.py     their JSON
+    filling.py     that of filling in the middle
     start.py       starting the daemon, once for all clients
     stop.py        ending it, even when it hangs
     transport.py   the HTTP clients
@@ -21,6 +22,7 @@ from assistant.client.types import (
     Daemon,
     Delta,
     Endpoint,
+    FileText,
     FillRequest,
     Finished,
     Forced,
@@ -39,6 +41,7 @@ __all__ = [
     "Daemon",
     "Delta",
     "Endpoint",
+    "FileText",
     "FillRequest",
     "Finished",
     "Forced",

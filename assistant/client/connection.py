@@ -12,7 +12,7 @@ import httpx
 import httpx_sse
 
 from assistant import locations
-from assistant.client import dialect, readiness
+from assistant.client import dialect, filling, readiness
 from assistant.client.transport import SILENCE_SECONDS, daemon_client, endpoint_client
 from assistant.client.types import (
     ChatRequest,
@@ -155,9 +155,10 @@ class Connection:
     async def stream_fill(
         self, request: FillRequest, *, request_id: str = ""
     ) -> AsyncGenerator[Chunk, None]:
-        """Fill in the middle; only the daemon can. As `stream_chat` otherwise."""
-        body = dialect.fill_body(request)
-        async with aclosing(self._stream("/v1/completions", body, request_id)) as chunks:
+        """Fill in the middle; as `stream_chat` otherwise."""
+        body = filling.fill_body(request, ours=self._ours)
+        stream = self._stream("/infill", body, request_id, filling.FillReader())
+        async with aclosing(stream) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -169,10 +170,10 @@ class Connection:
             raise self._broken(error) from error
 
     async def _stream(
-        self, path: str, body: dict[str, Any], request_id: str
+        self, path: str, body: dict[str, Any], request_id: str, reader: filling.Reader | None = None
     ) -> AsyncGenerator[Chunk, None]:
         headers = {"X-Request-Id": request_id} if request_id else {}
-        reader = dialect.ChunkReader()
+        reader = reader or dialect.ChunkReader()
         try:
             async with self._opened(path, body, headers) as response:
                 async for event in httpx_sse.EventSource(response).aiter_sse():
@@ -218,7 +219,7 @@ class Connection:
         finally:
             await response.aclose()
 
-    def _chunks(self, reader: dialect.ChunkReader, data: str) -> list[Chunk]:
+    def _chunks(self, reader: filling.Reader, data: str) -> list[Chunk]:
         try:
             body = json.loads(data)
             if error := dialect.error_of(body, self._problem):
@@ -240,13 +241,16 @@ class Connection:
 
     def _url(self, path: str) -> str:
         # An endpoint's base address may carry the version already.
-        base = str(self._client.base_url)
-        return path.removeprefix("/v1") if base.rstrip("/").endswith("/v1") else path
+        base = str(self._client.base_url).rstrip("/")
+        bare = base.removesuffix("/v1")
+        return path if bare == base else path.removeprefix("/v1") if "/v1" in path else bare + path
 
     async def _check(self, response: httpx.Response) -> None:
         if response.is_success:
             return
         await response.aread()
+        if response.status_code == 404 and response.url.path.endswith("/infill"):
+            raise filling.unable(str(self._client.base_url))
         try:
             error = dialect.error_of(response.json(), self._problem)
         except ValueError:

@@ -10,7 +10,6 @@ from assistant.client.types import (
     ChatRequest,
     Chunk,
     Delta,
-    FillRequest,
     Finished,
     ModelInfo,
     Progress,
@@ -57,19 +56,6 @@ def _ours(request: ChatRequest) -> dict[str, Any]:
         "forced": [{"after": entry.after, "text": entry.text} for entry in request.forced],
     }
     return body | {name: value for name, value in optional.items() if value is not None}
-
-
-def fill_body(request: FillRequest) -> dict[str, Any]:
-    """The body of `POST /v1/completions` for fill-in-the-middle."""
-    return {
-        "prompt": request.prefix,
-        "suffix": request.suffix,
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
-        "stop": list(request.stop) or None,
-        "stream": True,
-        "return_progress": True,
-    }
 
 
 def model_info(entry: dict[str, Any]) -> ModelInfo:

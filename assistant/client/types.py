@@ -100,14 +100,35 @@ class ChatRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class FillRequest:
-    """Fill in between two texts, for inline completion. Only the daemon can."""
+class FileText:
+    """Text of another file that may help to fill in."""
 
-    prefix: str
-    suffix: str
+    name: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FillRequest:
+    """Fill in between two texts, for inline completion. The daemon can, and llama-server."""
+
+    prefix: str = field(repr=False)
+    suffix: str = field(repr=False)
+    typed: str = ""
+    """What stands between the prefix and the cursor; the daemon puts it where the next letter
+    does not change what the model has read already."""
     max_tokens: int = 128
+    """0: the model reads the text, so that the next request is answered sooner."""
     temperature: float = 0.0
     stop: tuple[str, ...] = ()
+    file_name: str = ""
+    repository: str = ""
+    extra: Sequence[FileText] = ()
+    """The most important last."""
+    line_ms: int | None = None
+    """No line is begun later than so many milliseconds after the first token."""
+    client: str = ""
+    document: str = ""
+    """A newer request of the same client and document takes the place of this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +161,8 @@ class Finished:
     prompt_ms: float = 0.0
     predicted_ms: float = 0.0
     tokens_per_second: float = 0.0
+    model: str = ""
+    """Which one it was, where there may be several."""
 
 
 Chunk = Delta | Progress | Finished

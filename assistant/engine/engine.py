@@ -7,13 +7,17 @@ served by a `Scheduler`; `generate` is a short way to one, for a program that ha
 from __future__ import annotations
 
 import collections
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from assistant.engine import library
+from assistant.engine import healing, library
 from assistant.engine.context import Context, ContextSize, Rollback, rollback_of
+from assistant.engine.fill import Fill, NamedText, fill_prompt
+from assistant.engine.fim import style_of
+from assistant.engine.pieces import table_of
 from assistant.engine.probabilities import probability
 from assistant.engine.running import Running, Ticket
 from assistant.engine.sampling import ready
@@ -76,6 +80,8 @@ class Engine:
         self._model = _load(path, settings, on_progress)
         try:
             self.vocabulary = Vocabulary(lib, lib.llama_model_get_vocab(self._model))
+            self._fim = style_of(self.vocabulary, header.text("general.name") or path.stem)
+            self.vocabulary.end_with(self._fim.ends if self._fim else ())
             source = header.text("tokenizer.chat_template")
             self._template = ChatTemplate(source, self.vocabulary) if source else None
             trained = lib.llama_model_n_ctx_train(self._model)
@@ -92,7 +98,7 @@ class Engine:
             format_name=header.text(METADATA_NAME_KEY),
             format_version=header.integer(METADATA_VERSION_KEY),
             context_length=min(self._length, self.context.cells),
-            fim=self.vocabulary.fim is not None,
+            fim=self._fim is not None,
             chat=self._template is not None,
             memory_bytes=lib.llama_model_size(self._model),
         )
@@ -164,29 +170,35 @@ class Engine:
         suffix: str,
         sampling: Sampling | None = None,
         limits: Limits | None = None,
+        *,
+        typed: str = "",
+        file_name: str = "",
+        repository: str = "",
+        extra: Sequence[NamedText] = (),
     ) -> Prepared:
-        """Fill in between `prefix` and `suffix` with the model's own tokens.
+        """Fill in between `prefix` and `typed` on one side and `suffix` on the other.
 
         Text that does not fit is cut at the far ends: three parts of the room are for what
-        precedes, one for what follows.
+        precedes, one for what follows. How it is put together: `fill.py`.
 
         Raises:
             ModelProblem: the model has no fill-in-the-middle tokens.
         """
-        if self.vocabulary.fim is None:
+        if self._fim is None:
             raise ModelProblem(
                 f"{self.facts.path} has no fill-in-the-middle tokens, so it can not complete "
                 "inside of a line.",
-                hint="Choose a model with such tokens for the role 'inline'.",
+                hint="Choose one that has them: assistant models use NAME --role inline",
             )
         limits = limits or Limits()
-        wanted = _FILL_DEFAULT_TOKENS if limits.max_tokens is None else limits.max_tokens
-        begin = [] if self.vocabulary.begin is None else [self.vocabulary.begin]
-        room = max(0, self.facts.context_length - wanted - 3 - len(begin))
-        head, tail = _cut(self.vocabulary.tokenize(prefix), self.vocabulary.tokenize(suffix), room)
-        before, after, middle = self.vocabulary.fim
-        tokens = [*begin, before, *head, after, *tail, middle]
-        return self._prepared(tokens, sampling, limits, "", default=wanted)
+        # As much for a request that only warms the cache: it has to see the same window.
+        wanted = limits.max_tokens or _FILL_DEFAULT_TOKENS
+        place = Fill(prefix, suffix, typed, file_name, repository, tuple(extra))
+        room = max(0, self.facts.context_length - wanted)
+        tokens = fill_prompt(self.vocabulary, self._fim, place, room)
+        tokens, healed = healing.cut(table_of(self.vocabulary), tokens)
+        prepared = self._prepared(tokens, sampling, limits, "", default=wanted)
+        return dataclasses.replace(prepared, healed=healed)
 
     def _prepared(
         self,
@@ -313,10 +325,3 @@ def _bytes_per_token(lib: Any, model: Any) -> int:
     width: int = lib.llama_model_n_embd(model) // heads * lib.llama_model_n_head_kv(model)
     layers: int = lib.llama_model_n_layer(model)
     return layers * width * 2 * 2
-
-
-def _cut(head: list[int], tail: list[int], room: int) -> tuple[list[int], list[int]]:
-    """The last tokens of `head` and the first of `tail`; a side's spare room is the other's."""
-    for_tail = min(len(tail), max(room // 4, room - len(head)))
-    for_head = min(len(head), room - for_tail)
-    return head[len(head) - for_head :], tail[:for_tail]

@@ -11,6 +11,7 @@ import codecs
 import ctypes
 import functools
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from assistant.errors import RequestProblem
@@ -20,6 +21,8 @@ _USER_DEFINED = 1 << 4
 _LSTRIP = 1 << 7
 _RSTRIP = 1 << 8
 _NO_TOKEN = -1
+_REMEMBERED = 128
+"""Texts of which the tokens are kept: parts of the files that somebody types in."""
 
 
 class Vocabulary:
@@ -35,6 +38,7 @@ class Vocabulary:
         self._pointer = pointer
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
+        self._remembered = functools.lru_cache(_REMEMBERED)(self._continue)
         self.size: int = lib.llama_vocab_n_tokens(pointer)
 
     def tokenize(self, text: str, *, parse_special: bool = False) -> list[int]:
@@ -57,6 +61,24 @@ class Vocabulary:
                 raise RequestProblem(f"A text of {len(data)} bytes can not be tokenised.")
             room = -count
 
+    def continue_tokens(self, text: str) -> Sequence[int]:
+        """Tokens of `text` where it goes on behind other text; remembered for a while.
+
+        Vocabularies of SentencePiece put a space in front of whatever they are given.
+        """
+        return self._remembered(text)
+
+    def _continue(self, text: str) -> tuple[int, ...]:
+        if not self._adds_space:
+            return tuple(self.tokenize(text))
+        line = self.tokenize("\n")
+        tokens = self.tokenize("\n" + text)
+        return tuple(tokens[len(line) :] if tokens[: len(line)] == line else self.tokenize(text))
+
+    @functools.cached_property
+    def _adds_space(self) -> bool:
+        return self.piece(self.tokenize("x")[0]).startswith(b" ")
+
     def piece(self, token: int) -> bytes:
         """The bytes of one token as they appear in text; empty for control tokens."""
         known = self._pieces.get(token)
@@ -64,7 +86,7 @@ class Vocabulary:
             known = self._pieces[token] = self._piece(token, special=False)
         return known
 
-    def text(self, tokens: list[int]) -> str:
+    def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens, control tokens left out."""
         return b"".join(self.piece(token) for token in tokens).decode("utf-8", "replace")
 
@@ -74,6 +96,10 @@ class Vocabulary:
         if known is None:
             known = self._ends[token] = bool(self._lib.llama_vocab_is_eog(self._pointer, token))
         return known
+
+    def end_with(self, tokens: Iterable[int]) -> None:
+        """These end a generation, too, although llama.cpp does not know it."""
+        self._ends.update(dict.fromkeys(tokens, True))
 
     @functools.cached_property
     def suppressed(self) -> tuple[int, ...]:
@@ -110,6 +136,14 @@ class Vocabulary:
             lib.llama_vocab_fim_mid(self._pointer),
         )
         return None if _NO_TOKEN in ids else ids
+
+    def special(self, text: str) -> int | None:
+        """The token that stands for `text` and for nothing that a user writes, if there is one."""
+        tokens = self.tokenize(text, parse_special=True)
+        if len(tokens) != 1:
+            return None
+        attributes = self._lib.llama_vocab_get_attr(self._pointer, tokens[0])
+        return tokens[0] if attributes & (_CONTROL | _USER_DEFINED) else None
 
     @functools.cached_property
     def specials(self) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Whether a model can fill in between two texts: has it the tokens for that?
 
 llama.cpp takes them from the metadata, or finds them in the vocabulary by their usual texts. So
-does this, without llama.cpp.
+does this, without llama.cpp; and it knows the families that llama.cpp does not.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ _KEYS = {
 _TEXTS = {
     "prefix": (
         "<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>",
-        "<|code_prefix|>", "<|prefix|>",
+        "<|code_prefix|>", "<|prefix|>", "<[fim-prefix]>",
     ),
     "suffix": (
         "<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>",
-        "<|code_suffix|>", "<|suffix|>",
+        "<|code_suffix|>", "<|suffix|>", "<[fim-suffix]>",
     ),
     "middle": (
         "<|fim_middle|>", "<fim-middle>", "<fim_middle>", "<｜fim▁end｜>", "<MID>", "▁<MID>",
-        "<|code_middle|>", "<|middle|>",
+        "<|code_middle|>", "<|middle|>", "<[fim-middle]>",
     ),
 }  # fmt: skip
+_CODESTRAL = ("[PREFIX]", "[SUFFIX]")
+"""Nothing stands in front of its middle (`assistant/engine/fim.py`)."""
 
 
 def missing(header: Header) -> tuple[str, ...]:
@@ -38,6 +40,9 @@ def missing(header: Header) -> tuple[str, ...]:
     Args:
         header: of the model; its file is read again when the metadata does not name the tokens.
     """
+    name = header.text("general.name") or header.path.stem
+    if "codestral" in name.lower() and all(_in_vocabulary(header, (one,)) for one in _CODESTRAL):
+        return ()
     unnamed = tuple(
         part
         for part, keys in _KEYS.items()

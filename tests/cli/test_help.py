@@ -48,6 +48,7 @@ _NEEDED = {
     "models": ["list"],
     "train": ["--list"],
     "verify": ["x.py"],
+    "complete": ["x.py:1:1"],
     "eval": ["mbpp"],
     "eval-compare": ["a", "b"],
 }

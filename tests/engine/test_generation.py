@@ -201,9 +201,9 @@ def test_fill_in_the_middle_keeps_what_is_near(engine: Engine) -> None:
     request = engine.prepare_fill("p" * 2000 + "A", "B" + "s" * 2000, limits=Limits(max_tokens=50))
 
     text = engine.vocabulary.text(list(request.tokens))
-    assert len(request.tokens) == engine.facts.context_length - 50
+    assert 250 < len(request.tokens) <= engine.facts.context_length - 50
     assert "pAB" in text
-    assert text.count("p") > 2 * text.count("s") > 0
+    assert text.count("p") > 1.5 * text.count("s") > 0
 
 
 def test_a_model_without_these_tokens_is_refused(tmp_path: Path) -> None:

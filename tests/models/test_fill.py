@@ -47,10 +47,23 @@ def test_tokens_of_the_vocabulary(tmp_path: Path, texts: tuple[str, ...]) -> Non
     assert fill.missing(gguf.read_header(two)) == ("middle",)
 
 
-@pytest.mark.parametrize("able", [True, False])
-def test_the_engine_agrees(tmp_path: Path, able: bool) -> None:
+SEED = ("<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>")
+MISTRAL = ("[PREFIX]", "[SUFFIX]", "[MIDDLE]")
+
+
+@pytest.mark.parametrize(
+    ("spec", "able"),
+    [
+        (Tiny(layers=1), True),
+        (Tiny(layers=1, fim=False), False),
+        (Tiny(layers=1, fim=False, specials=SEED), True),
+        (Tiny(layers=1, fim=False, specials=MISTRAL, name="Codestral-22B"), True),
+        (Tiny(layers=1, fim=False, specials=MISTRAL, name="Mistral-Nemo"), False),
+    ],
+)
+def test_the_engine_agrees(tmp_path: Path, spec: Tiny, able: bool) -> None:
     engine = pytest.importorskip("assistant.engine.engine")
-    path = write(tmp_path / "tiny.gguf", Tiny(layers=1, fim=able))
+    path = write(tmp_path / "tiny.gguf", spec)
 
     with engine.Engine(path) as loaded:
         assert loaded.facts.fim == able == (fill.missing(gguf.read_header(path)) == ())

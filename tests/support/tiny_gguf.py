@@ -40,6 +40,8 @@ class Tiny:
     context: int = 512
     template: str | None = CHATML
     fim: bool = True
+    specials: Sequence[str] = ()
+    """More control tokens, by their text."""
     add_bos: bool = False
     name: str = "tiny"
     format: tuple[str, int] | None = ("reasoning-then-code", 1)
@@ -63,6 +65,7 @@ def write(path: Path, spec: Tiny | None = None) -> Path:
     spec = spec or Tiny()
     symbols = byte_symbols()
     specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *(FIM if spec.fim else ())]
+    specials += spec.specials
     space, runs, merges = symbols[32], [], []
     length = 1
     while length < LONGEST_RUN:

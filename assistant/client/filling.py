@@ -1,0 +1,93 @@
+"""The JSON of filling in the middle: `POST /infill`, as llama-server has it and our daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from assistant.client.dialect import ChunkReader
+from assistant.client.types import Chunk, Delta, FillRequest, Finished, Progress
+from assistant.errors import EndpointProblem
+
+_REASONS = {"limit": "length", "eos": "stop", "word": "stop", "none": "cancelled"}
+
+
+def fill_body(request: FillRequest, *, ours: bool) -> dict[str, Any]:
+    """The body of the request, but for the model.
+
+    Args:
+        request: what to fill in.
+        ours: the server is our daemon, which knows the extensions.
+    """
+    body: dict[str, Any] = {
+        "input_prefix": request.prefix,
+        "prompt": request.typed,
+        "input_suffix": request.suffix,
+        "input_extra": [{"filename": file.name, "text": file.text} for file in request.extra],
+        "n_predict": request.max_tokens,
+        "temperature": request.temperature,
+        "stop": list(request.stop),
+        "cache_prompt": True,
+        "stream": True,
+    }
+    if request.line_ms is not None:
+        body["t_max_predict_ms"] = request.line_ms
+    if not ours:
+        return body
+    source = {"client": request.client, "document": request.document}
+    return body | {
+        # Whichever model fills in: it need not be the one that answers.
+        "model": "",
+        "filename": request.file_name,
+        "repository": request.repository,
+        "priority": "inline",
+        "source": source,
+        "return_progress": True,
+    }
+
+
+def unable(url: str) -> EndpointProblem:
+    """Most servers know no such request."""
+    return EndpointProblem(
+        f"The endpoint {url} can not complete inside of a line: it has no /infill.",
+        hint="llama-server has, and so has the local engine (endpoint.url left empty).",
+    )
+
+
+class FillReader:
+    """Turns the JSON objects of such a stream into chunks."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, Any] | None = None
+
+    def feed(self, body: dict[str, Any]) -> Iterator[Chunk]:
+        """The chunks in one object of the stream."""
+        if progress := body.get("prompt_progress"):
+            yield Progress(progress["total"], progress["cache"], progress["processed"])
+        if text := body.get("content"):
+            yield Delta(str(text))
+        if body.get("stop") is True:
+            self._last = body
+
+    def close(self) -> Finished | None:
+        """The end, or None when the stream broke off before it."""
+        last = self._last
+        if last is None:
+            return None
+        timings = last.get("timings") or {}
+        read, cached = timings.get("prompt_n") or 0, timings.get("cache_n") or 0
+        kind = str(last.get("stop_type") or "stop")
+        return Finished(
+            reason=_REASONS.get(kind, kind),
+            prompt_tokens=read + cached,
+            cached_tokens=cached,
+            completion_tokens=timings.get("predicted_n") or 0,
+            prompt_ms=timings.get("prompt_ms") or 0.0,
+            predicted_ms=timings.get("predicted_ms") or 0.0,
+            tokens_per_second=timings.get("predicted_per_second") or 0.0,
+            model=str(last.get("model") or ""),
+        )
+
+
+Reader = ChunkReader | FillReader
+"""Whatever turns a stream into chunks."""

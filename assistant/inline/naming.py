@@ -1,0 +1,21 @@
+"""What a file is called in its repository: models were trained on such names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_MARKS = (".git", ".hg", ".jj", "pyproject.toml", "package.json", "Cargo.toml", "go.mod")
+_HIGHEST = 12
+
+
+def names_of(path: Path) -> tuple[str, str]:
+    """The name of the repository and the path of the file in it.
+
+    Outside of any repository: no name, and the file's own.
+    """
+    whole = path.absolute()
+    for mark in _MARKS:
+        for folder in whole.parents[:_HIGHEST]:
+            if (folder / mark).exists():
+                return folder.name, whole.relative_to(folder).as_posix()
+    return "", path.name

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,8 @@ class Engine:
     def close(self) -> None:
         """Free the context and the model."""
         if self._model:
+            if self._template is not None:
+                self._template.close()
             self.context.close()
             self._lib.llama_model_free(self._model)
             self._model = None
@@ -143,7 +146,9 @@ class Engine:
                 hint="Choose an instruction-tuned model: assistant models list",
             )
         before = messages[-1].content if messages and messages[-1].role == "assistant" else ""
-        return self._prepared(self._template.tokens(messages), sampling, limits, before)
+        prompt = self._template.prompt(messages)
+        prepared = self._prepared(prompt.tokens, sampling, limits, before)
+        return replace(prepared, thinking=prompt.thinking)
 
     def prepare_raw(
         self, prompt: str, sampling: Sampling | None = None, limits: Limits | None = None

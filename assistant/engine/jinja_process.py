@@ -65,6 +65,7 @@ def variables(facts: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     now = datetime.datetime.now()
     return {
         "enable_thinking": True,
+        "functions": "",
         "date_string": now.strftime("%d %b %Y"),
         "datetime": now.strftime("%b %d %Y"),
         **facts,

@@ -22,9 +22,9 @@ _LSTRIP = 1 << 7
 _RSTRIP = 1 << 8
 _NO_TOKEN = -1
 
-# An added token that is text like any other: white space, or a tag of HTML.
+# An added token that is text like any other: white space, one character, or a tag of HTML.
 _HARMLESS = re.compile(
-    r"\s*|</?(?:a|b|i|s|u|p|h[1-6]|em|strong|code|pre|li|ol|ul|br|hr|img|sub|sup|table|caption"
+    r"\s*|.|</?(?:a|b|i|s|u|p|h[1-6]|em|strong|code|pre|li|ol|ul|br|hr|img|sub|sup|table|caption"
     r"|t[rdh]|thead|tbody|tfoot|blockquote|div|span|dl|dt|dd|mark|kbd|del|ins)>",
 )
 
@@ -126,8 +126,9 @@ class Vocabulary:
     def specials(self) -> dict[str, int]:
         """Text to id of the tokens that may mean something to the model beside their text.
 
-        Those that some vocabularies add for white space and HTML (Gemma's `\\n\\n`, `<h1>`) are
-        ordinary text: the tokeniser finds them in every text, as it did when the model was made.
+        Those that some vocabularies add for white space, letters and HTML (Gemma's `\\n\\n` and
+        `<h1>`, DeepSeek's `ö`) are ordinary text: the tokeniser finds them in every text, as it
+        did when the model was made.
         """
         found = {}
         for token in range(self.size):

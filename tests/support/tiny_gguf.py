@@ -39,6 +39,8 @@ class Tiny:
     """More tokens, by their text; reachable only as successors in a chain."""
     context: int = 512
     template: str | None = CHATML
+    specials: Sequence[str] = ()
+    """More control tokens, by their text."""
     fim: bool = True
     add_bos: bool = False
     name: str = "tiny"
@@ -63,6 +65,7 @@ def write(path: Path, spec: Tiny | None = None) -> Path:
     spec = spec or Tiny()
     symbols = byte_symbols()
     specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *(FIM if spec.fim else ())]
+    specials += spec.specials
     space, runs, merges = symbols[32], [], []
     length = 1
     while length < LONGEST_RUN:

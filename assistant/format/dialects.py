@@ -101,6 +101,7 @@ THINK_TAGS = tuple(
 )
 """Opening and closing tags of a thinking block."""
 
+OPENING_TAGS = tuple(opening for opening, _ in THINK_TAGS)
 CLOSING_TAGS = tuple(
     closing for dialect in DIALECTS if dialect.bare for closing in dialect.closings
 )

@@ -44,9 +44,7 @@ def test_a_system_message_that_is_not_taken_goes_to_the_user(foreign: Engine, so
 
 
 def test_the_four_sections_are_asked_for_in_every_template(foreign: Engine) -> None:
-    asked = [
-        Message(m["role"], m["content"]) for m in messages(Task("Add."), trained_format=False)
-    ]
+    asked = [Message(m["role"], m["content"]) for m in messages(Task("Add."), trained_format=False)]
     for source in (written.GEMMA, written.PARTS, written.THINKING, written.CHANNELS):
         text = text_of(foreign, source, *asked)
         assert text.index("## Intent") < text.index("## Code\n```python") < text.index("Add.")

@@ -119,8 +119,7 @@ class ChatTemplate:
         except RequestProblem:
             whole = ""
         before, found, _ = whole.rpartition(_ANSWER_PROBE)
-        if found:
-            return before
+        opening = before if found else opening
         thinking = dialects.open_thinking(opening)
         return opening + f"\n{dialects.closings_of(thinking)[0]}\n\n" if thinking else opening
 

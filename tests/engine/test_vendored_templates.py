@@ -67,7 +67,7 @@ OPENS = {
     "NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": "<think>",
     "Qwen3.5-4B": "<think>",
     "deepseek-ai-DeepSeek-R1-Distill-Llama-8B": "<think>",
-    "deepseek-ai-DeepSeek-V3.1": "",
+    "deepseek-ai-DeepSeek-V3.1": "<think>",
     "google-gemma-4-31B-it": "",
     "openai-gpt-oss-120b": "",
     "Qwen-Qwen3-0.6B": "",

@@ -35,7 +35,7 @@ from assistant.engine.types import (
 from assistant.engine.vocabulary import Vocabulary
 from assistant.errors import AssistantError, ModelProblem, RequestProblem
 from assistant.format.completion import METADATA_NAME_KEY, METADATA_VERSION_KEY
-from assistant.models import gguf
+from assistant.models import loadable
 
 OnProgress = Callable[[float], bool]
 DEFAULT_CONTEXT = 8192
@@ -71,7 +71,7 @@ class Engine:
         on_progress: OnProgress | None = None,
     ) -> None:
         settings = settings or EngineSettings()
-        header = gguf.read_header(path)
+        header = loadable.read(path)
         modified_ns = path.stat().st_mtime_ns
         self._lib = lib = library.llama()
         self._model = _load(path, settings, on_progress)

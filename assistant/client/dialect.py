@@ -70,6 +70,7 @@ def model_info(entry: dict[str, Any]) -> ModelInfo:
         format_name=kind.get("name"),
         format_version=kind.get("version"),
         fim=bool(entry.get("fim")),
+        llama_server=entry.get("owned_by") == "llamacpp",
         context_length=length if isinstance(length, int) else None,
     )
 

@@ -121,6 +121,8 @@ class ChunkReader:
 def error_of(body: Any, fallback: type[errors.AssistantError]) -> errors.AssistantError | None:
     """The error in a JSON object, as the class that the daemon raised; None when there is none."""
     error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(body, dict) and body.get("object") == "error":
+        error = body  # older releases of vLLM
     if isinstance(error, str):
         return fallback(error)
     if not isinstance(error, dict):

@@ -78,6 +78,10 @@ class Splitter:
         self._strings = TripleQuotes()
         self._events: list[Reasoning | Code] = []
 
+    def thinking_is_apart(self) -> None:
+        """The server sends the thinking by itself: a tag in the rest of the answer is text."""
+        self._tags_are_text = True
+
     def feed(self, text: str) -> list[Reasoning | Code]:
         """Take the next piece of output and return what is certain by now."""
         start = 0

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assistant.events import Code
-from assistant.format import dialects
+from assistant.events import Code, Reasoning
+from assistant.format import Splitter, dialects
 from tests.format.test_splitter import TRAINED, code_of, split
 
 CODE = "def f(x):\n    return sum(x)\n"
@@ -101,3 +101,13 @@ def test_an_opening_at_the_end_of_a_prompt_is_seen() -> None:
         assert dialects.open_thinking(f"user: {opening}\nassistant: ") == ""
         assert dialects.open_thinking("a: ", f"{opening} So") == opening
         assert dialects.open_thinking(f"a: {opening}", f"So {closing} x") == ""
+
+
+def test_tags_are_text_when_the_server_parts_the_thinking() -> None:
+    """What it sends as the answer holds none of its own; one that is spoken of ends nothing."""
+    splitter = Splitter()
+    splitter.thinking_is_apart()
+    events = splitter.feed("Split at </think> like this:\n" + TRAINED) + splitter.close()
+
+    assert splitter.candidate == 0
+    assert "Split at </think> like" in "".join(e.text for e in events if isinstance(e, Reasoning))

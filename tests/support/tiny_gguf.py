@@ -39,9 +39,9 @@ class Tiny:
     """More tokens, by their text; reachable only as successors in a chain."""
     context: int = 512
     template: str | None = CHATML
+    fim: bool = True
     specials: Sequence[str] = ()
     """More control tokens, by their text."""
-    fim: bool = True
     add_bos: bool = False
     name: str = "tiny"
     format: tuple[str, int] | None = ("reasoning-then-code", 1)

@@ -141,7 +141,7 @@ def _check_floats(header: Header) -> None:
         for number in (n for n in values if isinstance(n, float)):
             if not math.isfinite(number) or (number < 0 and "epsilon" in key):
                 raise impossible(header.path, f"{key} is {number}")
-            if number <= 0 and key.endswith("rope.freq_base"):
+            if number < 1 and key.endswith("rope.freq_base"):
                 raise impossible(header.path, f"{key} is {number}")
 
 

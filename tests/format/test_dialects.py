@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assistant.events import Code, Reasoning
+from assistant.events import Code, Reasoning, Section
 from assistant.format import Splitter, dialects
 from tests.format.test_splitter import TRAINED, code_of, split
 
@@ -42,6 +42,18 @@ IN_CODE = "def f(x):\n    # [THINK] <think> <|END_THINKING|>\n    return sum(x) 
 @pytest.mark.parametrize("text", [*WRAPPED, *ONE_LINE, *NO_OPENING, *ODD])
 def test_the_code_is_the_answers_code(text: str) -> None:
     assert code_of(text) == CODE
+
+
+@pytest.mark.parametrize("text", [*WRAPPED, *ONE_LINE, HARMONY])
+def test_the_reasoning_is_words_and_sections(text: str) -> None:
+    """No tag of a dialect is shown, and the answer's sections are found behind them."""
+    events, _ = split(text, [])
+    sections = {section for (kind, _, section), _, _ in events if kind is Reasoning}
+    shown = "".join(body for (kind, _, _), body, _ in events if kind is Reasoning)
+
+    assert {Section.INTENT, Section.STEPS, Section.FORMULAS, Section.EDGE_CASES} <= sections
+    assert not any(mark in shown for mark in (*dialects.OPENING_TAGS, *dialects.HEADS))
+    assert not any(mark in shown for mark in dialects.CLOSING_TAGS)
 
 
 @pytest.mark.parametrize("text", [*WRAPPED, *ONE_LINE, *NO_OPENING, *ODD])

@@ -218,7 +218,7 @@ def _key(file: File, chance: random.Random) -> File:
     names = [entry.key for entry in file.entries]
 
     def edit(entry: Entry) -> Entry:
-        lost = bytearray(entry.key)
+        lost = bytearray(entry.key or b"x")
         lost[chance.randrange(len(lost))] = chance.randrange(256)
         return replace(entry, key=chance.choice((bytes(lost), b"", chance.choice(names))))
 

@@ -128,6 +128,7 @@ class Generation:
             case Delta(text=text, channel=channel):
                 self.first_token = self.first_token or time.monotonic()
                 if channel == "reasoning":
+                    self.splitter.thinking_is_apart()
                     return self._collect([Reasoning(self.candidate, Section.OTHER, text)])
                 return self._collect(self.splitter.feed(text))
             case Progress(total=total, cached=cached, processed=processed):

@@ -75,6 +75,7 @@ class Connection:
     def __init__(self, target: Target, *, start: bool) -> None:
         self._target = target
         self._start = start
+        self._llama_server = False
         if isinstance(target, Endpoint):
             self._client, self._model = endpoint_client(target), target.model
         else:
@@ -147,6 +148,10 @@ class Connection:
             EndpointProblem: the endpoint failed.
         """
         body = dialect.chat_body(request, ours=self._ours)
+        if self._llama_server:
+            # It looks for a closed stream when it writes: without progress not before the prompt
+            # is read, which takes minutes on a slow machine.
+            body["return_progress"] = True
         if request.model and not self._ours:
             body["model"] = request.model
         async for chunk in self._stream("/v1/chat/completions", body, request_id):
@@ -310,6 +315,7 @@ class Connection:
             EndpointProblem: as `connect`.
         """
         if isinstance(self._target, Endpoint):
-            self._model = (await self.model_info()).id
+            info = await self.model_info()
+            self._model, self._llama_server = info.id, info.llama_server
             return
         self._model = await readiness.of_daemon(self, self._target, start=self._start)

@@ -67,6 +67,7 @@ def model_info(entry: dict[str, Any]) -> ModelInfo:
         format_name=kind.get("name"),
         format_version=kind.get("version"),
         fim=bool(entry.get("fim")),
+        llama_server=entry.get("owned_by") == "llamacpp",
         context_length=length if isinstance(length, int) else None,
     )
 
@@ -117,6 +118,8 @@ class ChunkReader:
 def error_of(body: Any, fallback: type[errors.AssistantError]) -> errors.AssistantError | None:
     """The error in a JSON object, as the class that the daemon raised; None when there is none."""
     error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(body, dict) and body.get("object") == "error":
+        error = body  # older releases of vLLM
     if isinstance(error, str):
         return fallback(error)
     if not isinstance(error, dict):

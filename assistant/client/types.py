@@ -68,6 +68,8 @@ class ModelInfo:
     """Set when the model was trained in our format; None for all others."""
     format_version: int | None = None
     fim: bool = False
+    llama_server: bool = False
+    """It is served by llama-server."""
     context_length: int | None = None
 
 

@@ -10,6 +10,7 @@ import collections
 import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from assistant.engine.types import (
 from assistant.engine.vocabulary import Vocabulary
 from assistant.errors import AssistantError, ModelProblem, RequestProblem
 from assistant.format.completion import METADATA_NAME_KEY, METADATA_VERSION_KEY
-from assistant.models import gguf
+from assistant.models import loadable
 
 OnProgress = Callable[[float], bool]
 DEFAULT_CONTEXT = 8192
@@ -74,7 +75,7 @@ class Engine:
         on_progress: OnProgress | None = None,
     ) -> None:
         settings = settings or EngineSettings()
-        header = gguf.read_header(path)
+        header = loadable.read(path)
         modified_ns = path.stat().st_mtime_ns
         self._lib = lib = library.llama()
         self._model = _load(path, settings, on_progress)
@@ -120,6 +121,8 @@ class Engine:
     def close(self) -> None:
         """Free the context and the model."""
         if self._model:
+            if self._template is not None:
+                self._template.close()
             self.context.close()
             self._lib.llama_model_free(self._model)
             self._model = None
@@ -149,7 +152,9 @@ class Engine:
                 hint="Choose an instruction-tuned model: assistant models list",
             )
         before = messages[-1].content if messages and messages[-1].role == "assistant" else ""
-        return self._prepared(self._template.tokens(messages), sampling, limits, before)
+        prompt = self._template.prompt(messages)
+        prepared = self._prepared(prompt.tokens, sampling, limits, before)
+        return replace(prepared, thinking=prompt.thinking)
 
     def prepare_raw(
         self, prompt: str, sampling: Sampling | None = None, limits: Limits | None = None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from assistant.engine import library
 from assistant.engine.engine import available_threads
 from assistant.errors import EngineProblem, ModelProblem
-from assistant.models import gguf
+from assistant.models import loadable
 
 if TYPE_CHECKING:
     import numpy
@@ -45,7 +45,7 @@ def all_logits(
         ModelProblem: the file is broken or does not load.
         EngineProblem: no context of this length, or an unknown token.
     """
-    gguf.read_header(path)
+    loadable.read(path)
     lib = library.llama()
     library.errors_of_library()
     params = lib.llama_model_default_params()

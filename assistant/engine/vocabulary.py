@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from assistant.errors import RequestProblem
+from assistant.format import dialects
 
 _CONTROL = 1 << 3
 _USER_DEFINED = 1 << 4
@@ -23,6 +24,12 @@ _RSTRIP = 1 << 8
 _NO_TOKEN = -1
 _REMEMBERED = 128
 """Texts of which the tokens are kept: parts of the files that somebody types in."""
+
+# An added token that is text like any other: white space, one character, or a tag of HTML.
+_HARMLESS = re.compile(
+    r"\s*|.|</?(?:a|b|i|s|u|p|h[1-6]|em|strong|code|pre|li|ol|ul|br|hr|img|sub|sup|table|caption"
+    r"|t[rdh]|thead|tbody|tfoot|blockquote|div|span|dl|dt|dd|mark|kbd|del|ins)>",
+)
 
 
 class Vocabulary:
@@ -80,10 +87,14 @@ class Vocabulary:
         return self.piece(self.tokenize("x")[0]).startswith(b" ")
 
     def piece(self, token: int) -> bytes:
-        """The bytes of one token as they appear in text; empty for control tokens."""
+        """The bytes of one token as they appear in text.
+
+        Empty for control tokens, but for those that mark a model's thinking: what reads the
+        answer has to see where it ends.
+        """
         known = self._pieces.get(token)
         if known is None:
-            known = self._pieces[token] = self._piece(token, special=False)
+            known = self._pieces[token] = self._piece(token, special=token in self.marks)
         return known
 
     def text(self, tokens: Sequence[int]) -> str:
@@ -147,13 +158,27 @@ class Vocabulary:
 
     @functools.cached_property
     def specials(self) -> dict[str, int]:
-        """Text to id of the tokens that the tokeniser finds before it splits into words."""
+        """Text to id of the tokens that may mean something to the model beside their text.
+
+        Those that some vocabularies add for white space, letters and HTML (Gemma's `\\n\\n` and
+        `<h1>`, DeepSeek's `ö`) are ordinary text: the tokeniser finds them in every text, as it
+        did when the model was made.
+        """
         found = {}
         for token in range(self.size):
             attributes = self._lib.llama_vocab_get_attr(self._pointer, token)
-            if attributes & (_CONTROL | _USER_DEFINED) and (text := self._special_text(token)):
+            if not attributes & (_CONTROL | _USER_DEFINED):
+                continue
+            text = self._special_text(token)
+            if attributes & _CONTROL or not _HARMLESS.fullmatch(text):
                 found[text] = token
+        found.pop("", None)
         return found
+
+    @functools.cached_property
+    def marks(self) -> frozenset[int]:
+        """The special tokens that mark thinking and channels (`assistant.format.dialects`)."""
+        return frozenset(self.specials[text] for text in dialects.marks_of(self.specials))
 
     @functools.cached_property
     def special_pattern(self) -> re.Pattern[str]:
@@ -161,14 +186,30 @@ class Vocabulary:
         texts = sorted(self.specials, key=len, reverse=True)
         return re.compile("|".join(map(re.escape, texts)) or r"(?!)")
 
+    @functools.cached_property
+    def special_starts(self) -> frozenset[str]:
+        """Every text that a special token's text begins with, but the whole."""
+        return frozenset(text[:end] for text in self.specials for end in range(1, len(text)))
+
+    @functools.cached_property
+    def special_ends(self) -> frozenset[str]:
+        """Every text that a special token's text ends in, but the whole."""
+        return frozenset(text[start:] for text in self.specials for start in range(1, len(text)))
+
     def strips(self, token: int) -> tuple[bool, bool]:
         """Whether white space to the (left, right) of a special token belongs to it."""
         attributes = self._lib.llama_vocab_get_attr(self._pointer, token)
         return bool(attributes & _LSTRIP), bool(attributes & _RSTRIP)
 
-    def is_user_defined(self, token: int) -> bool:
-        """True for added tokens that llama.cpp finds in any text, also in a user's."""
-        return bool(self._lib.llama_vocab_get_attr(self._pointer, token) & _USER_DEFINED)
+    def is_added(self, token: int) -> bool:
+        """True for special tokens that llama.cpp finds in any text, also in a user's."""
+        return token in self._added
+
+    @functools.cached_property
+    def _added(self) -> frozenset[int]:
+        attribute = self._lib.llama_vocab_get_attr
+        found = self.specials.values()
+        return frozenset(t for t in found if attribute(self._pointer, t) & _USER_DEFINED)
 
     def _special_text(self, token: int) -> str:
         if token == _NO_TOKEN:

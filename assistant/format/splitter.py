@@ -6,7 +6,8 @@ output was cut, which a property test checks at every position.
 
 What it reads, besides the format of `assistant.format.completion`:
 
-- a thinking block, its opening tag present, missing, or already part of the prompt;
+- thinking blocks in the dialects of `assistant.format.dialects`, the opening tag present, missing,
+  or already part of the prompt, and what wraps the answer after it;
 - a fence without headings, and code without any fence;
 - output that ends anywhere.
 
@@ -22,10 +23,9 @@ Rules that keep reasoning out of the code, and code whole:
 from __future__ import annotations
 
 import enum
-import re
 
 from assistant.events import Code, Reasoning, Section
-from assistant.format import dialects
+from assistant.format import dialects, lines
 from assistant.format.strings import TripleQuotes
 
 _HEADINGS = {f"## {section.value}": section for section in Section if section != Section.OTHER}
@@ -74,8 +74,13 @@ class Splitter:
         self._replaces: int | None = None
         self._fence = ""
         self._thinking_fence = ""
+        self._closings = dialects.CLOSING_TAGS
         self._strings = TripleQuotes()
         self._events: list[Reasoning | Code] = []
+
+    def thinking_is_apart(self) -> None:
+        """The server sends the thinking by itself: a tag in the rest of the answer is text."""
+        self._tags_are_text = True
 
     def feed(self, text: str) -> list[Reasoning | Code]:
         """Take the next piece of output and return what is certain by now."""
@@ -113,9 +118,11 @@ class Splitter:
             self._code(line)
 
     def _prose_line(self, line: str) -> None:
+        if self._at_start and line.strip():
+            line = lines.without_heads(line)
+            if not line.strip() or self._open_thinking(line):
+                return
         bare = line.rstrip()
-        if self._at_start and bare and self._open_thinking(line):
-            return
         if bare in _HEADINGS:
             self._section = _HEADINGS[bare]
             self._at_start, self._tags_are_text = False, True
@@ -145,12 +152,13 @@ class Splitter:
             return None
         if self._has_code:
             return ("", "") if line.strip() in dialects.CLOSING_TAGS else None
-        return _first_tag(line, dialects.CLOSING_TAGS)
+        return lines.first_tag(line, dialects.CLOSING_TAGS)
 
     def _leave_thinking(self, after: str) -> None:
         """What came before was thinking; code in it was a draft."""
         self._state, self._section = _State.PROSE, Section.OTHER
-        self._at_start, self._tags_are_text = False, True
+        # Another block may follow at once: each channel of gpt-oss is one.
+        self._at_start, self._tags_are_text = True, True
         self._under_heading = False
         self._thinking_fence = ""
         self._drop_draft()
@@ -160,9 +168,10 @@ class Splitter:
 
     def _open_thinking(self, line: str) -> bool:
         text = line.lstrip()
-        for opening, _ in dialects.THINK_TAGS:
+        for opening in dialects.OPENING_TAGS:
             if text.startswith(opening):
                 self._state, self._at_start = _State.THINKING, False
+                self._closings = dialects.closings_of(opening)
                 self._emitted = 0
                 rest = text[len(opening) :]
                 if rest.strip():
@@ -173,12 +182,12 @@ class Splitter:
     def _thinking_line(self, line: str) -> None:
         self._at_start = False
         fence = dialects.FENCE.match(line)
-        if self._thinking_fence:
-            found = _tag_at_start(line)
+        if self._thinking_fence and not self._certain_tags:
+            found = lines.tag_at_start(line, self._closings)
             if fence and fence["run"] == self._thinking_fence and not fence["info"]:
                 self._thinking_fence = ""
         else:
-            found = _first_tag(line, dialects.CLOSING_TAGS)
+            found = lines.first_tag(line, self._closings)
             if fence and found is None:
                 self._thinking_fence = fence["run"]
         if found is None:
@@ -186,6 +195,11 @@ class Splitter:
         else:
             self._reason(found[0])
             self._leave_thinking(found[1])
+
+    @property
+    def _certain_tags(self) -> bool:
+        """The block ends in control tokens, which no code is made of."""
+        return not set(self._closings) <= set(dialects.CLOSING_TAGS)
 
     def _quoted_line(self, line: str) -> None:
         fence = dialects.FENCE.match(line)
@@ -204,7 +218,7 @@ class Splitter:
             self._code(line)
 
     def _fenced_line(self, line: str) -> None:
-        fence = dialects.FENCE.match(line)
+        fence = dialects.FENCE.match(lines.without_tail(line))
         closes = fence is not None and fence["run"] == self._fence and not fence["info"]
         if closes and not self._strings.open:
             self._end_code()
@@ -214,6 +228,10 @@ class Splitter:
     def _bare_line(self, line: str) -> None:
         if self._strings.open:
             self._code(line)
+        elif (code := lines.without_tail(line)) != line:
+            if code.strip():
+                self._code(code + "\n")
+            self._end_code()
         elif dialects.FENCE.match(line) or dialects.PROSE_LINE.match(line):
             self._end_code()
             if not dialects.FENCE.match(line):
@@ -290,13 +308,17 @@ class Splitter:
         line = self._line
         if not line or line.endswith("\r"):
             return
-        if self._state == _State.FENCED and not _may_be_fence(line):
+        if self._state == _State.FENCED and not lines.may_be_fence(line):
             self._early(line, Code)
         elif self._state == _State.PROSE and (self._emitted or self._is_plain(line)):
             literal = self._tags_are_text or self._has_code
-            self._early(line if literal else _without_tag_prefix(line), Reasoning)
-        elif self._state == _State.THINKING and (self._emitted or _starts_plainly(line)):
-            self._early(line if self._thinking_fence else _without_tag_prefix(line), Reasoning)
+            tags = () if literal else dialects.CLOSING_TAGS
+            self._early(lines.without_tag_prefix(line, tags), Reasoning)
+        elif self._state == _State.THINKING and (self._emitted or lines.starts_plainly(line)):
+            literal = bool(self._thinking_fence) and not self._certain_tags
+            self._early(
+                lines.without_tag_prefix(line, () if literal else self._closings), Reasoning
+            )
 
     def _early(self, certain: str, kind: type[Code] | type[Reasoning]) -> None:
         text = certain[self._emitted :]
@@ -311,48 +333,12 @@ class Splitter:
 
     def _is_plain(self, line: str) -> bool:
         """Whether a growing prose line can no longer become a heading, a fence, a tag or code."""
-        return _starts_plainly(line) and not any(
+        if self._at_start and lines.may_be_mark(line.lstrip()):
+            return False
+        return lines.starts_plainly(line) and not any(
             line.startswith(word) or word.startswith(line) for word in dialects.CODE_WORDS
         )
 
     def _take(self) -> list[Reasoning | Code]:
         events, self._events = self._events, []
         return events
-
-
-def _may_be_fence(line: str) -> bool:
-    return re.fullmatch(r" {0,3}(`*|~*)[ \t\r]*", line) is not None
-
-
-def _starts_plainly(line: str) -> bool:
-    """Whether the first character that is no space can begin no heading, fence or tag."""
-    text = line.lstrip(" ")
-    return bool(text.strip()) and text[0] not in "#`~<\t\r"
-
-
-def _first_tag(line: str, tags: tuple[str, ...]) -> tuple[str, str] | None:
-    """The texts before and after the first of `tags` in `line`."""
-    found = [(line.index(tag), tag) for tag in tags if tag in line]
-    if not found:
-        return None
-    position, tag = min(found)
-    return line[:position], line[position + len(tag) :]
-
-
-def _tag_at_start(line: str) -> tuple[str, str] | None:
-    text = line.lstrip(" ")
-    for tag in dialects.CLOSING_TAGS:
-        if text.startswith(tag):
-            return "", text[len(tag) :]
-    return None
-
-
-def _without_tag_prefix(line: str) -> str:
-    """`line` up to the first `<` whose rest may still become a closing tag."""
-    position = line.find("<")
-    while position >= 0:
-        rest = line[position:]
-        if any(tag.startswith(rest) or rest.startswith(tag) for tag in dialects.CLOSING_TAGS):
-            return line[:position]
-        position = line.find("<", position + 1)
-    return line

@@ -25,12 +25,14 @@ VERSIONS = (2, 3)
 MAX_TENSORS = 100_000
 MAX_KEYS = 10_000
 MAX_KEY_BYTES = 65_535
+MAX_NAME_BYTES = 63
+"""Of a tensor."""
 MAX_ARRAY = 10_000_000
 MAX_DIMENSIONS = 4
 DEFAULT_ALIGNMENT = 32
 
 # Arrays up to this length are kept; longer ones (the vocabulary) are only counted.
-_KEEP_ARRAY = 256
+_KEEP_ARRAY = 512
 
 _STRING, _ARRAY = 8, 9
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q"}
@@ -59,6 +61,10 @@ class Array:
 
     length: int
     values: tuple[Any, ...] = ()
+    type: int = 0
+    """Of the elements, as the file numbers it."""
+    start: int = 0
+    """Byte position of the first element in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +210,8 @@ def _truncated(path: Path, size: int, why: str) -> ModelProblem:
     )
 
 
-def _impossible(path: Path, what: str) -> ModelProblem:
+def impossible(path: Path, what: str) -> ModelProblem:
+    """The error for a file that contradicts itself."""
     return ModelProblem(
         f"{path} is damaged: {what}.", hint="Get the file again from a source that you trust."
     )
@@ -224,7 +231,7 @@ def _parse(path: Path, data: mmap.mmap, size: int) -> Header:
         )
     tensor_count, key_count = reader.scalar("Q"), reader.scalar("Q")
     if tensor_count > MAX_TENSORS or key_count > MAX_KEYS:
-        raise _impossible(path, f"it claims {tensor_count} tensors and {key_count} metadata keys")
+        raise impossible(path, f"it claims {tensor_count} tensors and {key_count} metadata keys")
     metadata = reader.metadata(key_count)
     infos = [reader.tensor_info() for _ in range(tensor_count)]
     tensors = _place(path, infos, reader.position, metadata, size)
@@ -240,18 +247,27 @@ def _place(
     """Give every tensor its place in the file, and check that it lies within."""
     alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
     if not isinstance(alignment, int) or alignment <= 0 or alignment & (alignment - 1):
-        raise _impossible(path, f"its alignment is {alignment!r}, not a power of two")
+        raise impossible(path, f"its alignment is {alignment!r}, not a power of two")
     base = -(-end // alignment) * alignment
     tensors = []
     names = set()
+    expected: int | None = 0
     for name, shape, kind, offset in infos:
         if name in names:
-            raise _impossible(path, f"the tensor {name!r} occurs twice")
+            raise impossible(path, f"the tensor {name!r} occurs twice")
         names.add(name)
         if offset % alignment:
-            raise _impossible(path, f"the tensor {name!r} begins at {offset}, between alignments")
+            raise impossible(path, f"the tensor {name!r} begins at {offset}, between alignments")
+        if expected is not None and offset != expected:
+            raise impossible(
+                path,
+                f"the tensor {name!r} begins at {offset}, where the one before ends at {expected}",
+            )
         tensor = Tensor(name, shape, kind, base + offset, _bytes(path, name, shape, kind))
         last = tensor.start + (tensor.size or 0)
+        expected = (
+            None if tensor.size is None else -(-(offset + tensor.size) // alignment) * alignment
+        )
         if last > size:
             raise _truncated(path, size, f"the tensor {name!r} would end at byte {last}")
         tensors.append(tensor)
@@ -263,7 +279,7 @@ def _bytes(path: Path, name: str, shape: tuple[int, ...], kind: int) -> int | No
         return None
     elements, size = BLOCKS[kind]
     if shape[0] % elements:
-        raise _impossible(path, f"the rows of {name!r} ({shape[0]}) are no multiple of {elements}")
+        raise impossible(path, f"the rows of {name!r} ({shape[0]}) are no multiple of {elements}")
     count = 1
     for dimension in shape:
         count *= dimension
@@ -294,7 +310,7 @@ class _Reader:
     def string(self, limit: int | None = None) -> str:
         length = self.scalar("Q")
         if limit is not None and length > limit:
-            raise _impossible(self.path, f"a name has {length} bytes")
+            raise impossible(self.path, f"a name has {length} bytes")
         start = self.take(length)
         return self._data[start : start + length].decode("utf-8", "replace")
 
@@ -302,19 +318,20 @@ class _Reader:
         found: dict[str, Any] = {}
         for _ in range(count):
             key = self.string(MAX_KEY_BYTES)
-            if key in found:
-                raise _impossible(self.path, f"the metadata key {key!r} occurs twice")
+            if not key or key in found:
+                what = f"the metadata key {key!r} occurs twice" if key else "a key has no name"
+                raise impossible(self.path, what)
             found[key] = self._value(self.scalar("I"), key)
         return found
 
     def tensor_info(self) -> _Info:
-        name = self.string(MAX_KEY_BYTES)
+        name = self.string(MAX_NAME_BYTES)
         dimensions = self.scalar("I")
         if not 1 <= dimensions <= MAX_DIMENSIONS:
-            raise _impossible(self.path, f"the tensor {name!r} has {dimensions} dimensions")
+            raise impossible(self.path, f"the tensor {name!r} has {dimensions} dimensions")
         shape = tuple(self.scalar("Q") for _ in range(dimensions))
         if not all(0 < size < 1 << 40 for size in shape):
-            raise _impossible(self.path, f"the tensor {name!r} has the shape {shape}")
+            raise impossible(self.path, f"the tensor {name!r} has the shape {shape}")
         return name, shape, self.scalar("I"), self.scalar("Q")
 
     def _value(self, kind: int, key: str) -> Any:
@@ -324,7 +341,7 @@ class _Reader:
             return self._array(key)
         if kind in _SCALARS:
             return self.scalar(_SCALARS[kind])
-        raise _impossible(self.path, f"the metadata key {key!r} has the unknown type {kind}")
+        raise impossible(self.path, f"the metadata key {key!r} has the unknown type {kind}")
 
     def _skip_strings(self, count: int) -> None:
         """Move behind `count` strings; a real vocabulary has hundreds of thousands."""
@@ -339,14 +356,15 @@ class _Reader:
     def _array(self, key: str) -> Array:
         kind, length = self.scalar("I"), self.scalar("Q")
         if length > MAX_ARRAY:
-            raise _impossible(self.path, f"the array {key!r} claims {length} values")
+            raise impossible(self.path, f"the array {key!r} claims {length} values")
         if kind == _STRING:
+            start = self.position
             if length <= _KEEP_ARRAY:
-                return Array(length, tuple(self.string() for _ in range(length)))
+                return Array(length, tuple(self.string() for _ in range(length)), kind, start)
             self._skip_strings(length)
-            return Array(length)
+            return Array(length, (), kind, start)
         if kind not in _SCALARS:
-            raise _impossible(self.path, f"the array {key!r} has the unknown type {kind}")
+            raise impossible(self.path, f"the array {key!r} has the unknown type {kind}")
         layout = f"<{length}{_SCALARS[kind]}" if length <= _KEEP_ARRAY else "<"
         start = self.take(length * struct.calcsize("<" + _SCALARS[kind]))
-        return Array(length, struct.unpack_from(layout, self._data, start))
+        return Array(length, struct.unpack_from(layout, self._data, start), kind, start)

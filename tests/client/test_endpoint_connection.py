@@ -34,6 +34,61 @@ async def test_reasoning_and_content_come_on_their_channels() -> None:
     assert not {"forced", "return_progress"} & set(body)
 
 
+@pytest.mark.parametrize(
+    ("reply", "entry"),
+    [
+        # vLLM: its own name for reasoning, the cost in a chunk of its own.
+        (
+            Reply.of("code", reasoning=["so"], reasoning_field="reasoning", usage_apart=True),
+            {"owned_by": "vllm", "max_model_len": 4096, "root": "big", "permission": []},
+        ),
+        # Ollama: no length, the same name.
+        (Reply.of("code", reasoning=["so"], reasoning_field="reasoning"), {"owned_by": "library"}),
+        # LM Studio: llama-server's name.
+        (Reply.of("code", reasoning=["so"], usage_apart=True), {"owned_by": "organization_owner"}),
+    ],
+)
+async def test_other_servers_are_read(reply: Reply, entry: dict[str, Any]) -> None:
+    with ScriptedEndpoint([reply], "big", **entry) as server:
+        async with await connect(Endpoint(server.url)) as made:
+            info = await made.model_info()
+            chunks = [chunk async for chunk in made.stream_chat(HI)]
+        (body,) = server.requests
+
+    assert info.context_length == entry.get("max_model_len")
+    assert not info.llama_server
+    assert "return_progress" not in body
+    assert chunks[:-1] == [Delta("so", "reasoning"), Delta("code")]
+    assert chunks[-1] == Finished("stop", prompt_tokens=7, completion_tokens=2)
+
+
+async def test_llama_server_is_asked_for_progress() -> None:
+    """It notices a closed stream when it writes, and it writes progress while it reads."""
+    with ScriptedEndpoint(["x"], owned_by="llamacpp") as server:
+        async with await connect(Endpoint(server.url)) as made:
+            [chunk async for chunk in made.stream_chat(HI)]
+        (body,) = server.requests
+
+    assert body["return_progress"] is True
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"error": {"message": "too long", "type": "BadRequestError", "param": None, "code": 400}},
+        {"object": "error", "message": "too long", "type": "BadRequestError", "code": 400},
+        {"error": "too long"},
+    ],
+)
+async def test_errors_of_other_servers_are_told_in_their_words(error: dict[str, Any]) -> None:
+    with ScriptedEndpoint([Reply(status=400, error_body=error)]) as server:
+        async with await connect(Endpoint(server.url)) as made:
+            with pytest.raises(EndpointProblem) as caught:
+                [chunk async for chunk in made.stream_chat(HI)]
+
+    assert caught.value.message == "too long"
+
+
 async def test_the_address_may_lack_its_version() -> None:
     with ScriptedEndpoint(["x"]) as server:
         async with await connect(Endpoint(server.url.removesuffix("/v1"))) as made:

@@ -36,6 +36,9 @@ class Reply:
     Attributes:
         chunks: content deltas, sent one event each.
         reasoning: deltas sent before them as ``reasoning_content`` (llama-server's field).
+        reasoning_field: what vLLM and Ollama call it: ``reasoning``.
+        usage_apart: send the cost in a chunk without choices behind the last, as OpenAI does.
+        error_body: the whole JSON of an error, where a server has another shape.
         status: an HTTP status other than 200 sends ``error`` as a JSON error and nothing else.
         break_after: drop the connection without a word after that many chunks.
         finish_reason: what the last chunk says.
@@ -47,6 +50,9 @@ class Reply:
     error: str = "the scripted endpoint was told to fail"
     break_after: int | None = None
     finish_reason: str = "stop"
+    reasoning_field: str = "reasoning_content"
+    usage_apart: bool = False
+    error_body: dict[str, Any] | None = None
     sent: int = 0
     closed: threading.Event = field(default_factory=threading.Event)
     finished: threading.Event = field(default_factory=threading.Event)
@@ -99,8 +105,11 @@ class Reply:
 class ScriptedEndpoint:
     """The server; a context manager. ``requests`` holds the JSON bodies it was asked with."""
 
-    def __init__(self, replies: Sequence[Reply | str], model: str = "scripted") -> None:
+    def __init__(
+        self, replies: Sequence[Reply | str], model: str = "scripted", **entry: Any
+    ) -> None:
         self.model = model
+        self.entry = {"id": model, **entry}
         self.requests: list[dict[str, Any]] = []
         self._lock = threading.Lock()
         self.script(replies)
@@ -175,7 +184,7 @@ def _handler_for(endpoint: ScriptedEndpoint) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             if self.path.endswith("/models"):
-                self._json(200, {"object": "list", "data": [{"id": endpoint.model}]})
+                self._json(200, {"object": "list", "data": [endpoint.entry]})
             elif self.path.endswith("/health"):
                 self._json(200, {"status": "ok"})
             else:
@@ -189,7 +198,7 @@ def _handler_for(endpoint: ScriptedEndpoint) -> type[BaseHTTPRequestHandler]:
             reply = endpoint.take(body)
             if reply.status != 200:
                 error = {"code": reply.status, "message": reply.error, "type": "scripted"}
-                self._json(reply.status, {"error": error})
+                self._json(reply.status, reply.error_body or {"error": error})
             elif body.get("stream"):
                 self._stream(reply)
             else:
@@ -216,7 +225,7 @@ def _handler_for(endpoint: ScriptedEndpoint) -> type[BaseHTTPRequestHandler]:
         def _send_chunks(self, reply: Reply) -> bool:
             self._event(_chunk(endpoint.model, {"role": "assistant", "content": ""}))
             for text in reply.reasoning:
-                self._event(_chunk(endpoint.model, {"reasoning_content": text}))
+                self._event(_chunk(endpoint.model, {reply.reasoning_field: text}))
             for index, text in enumerate(reply.chunks):
                 if not reply.pass_gate(index, self.connection):
                     return False
@@ -228,6 +237,9 @@ def _handler_for(endpoint: ScriptedEndpoint) -> type[BaseHTTPRequestHandler]:
             if not reply.pass_gate(len(reply.chunks), self.connection):
                 return False
             last = _chunk(endpoint.model, {}, reply.finish_reason)
+            if reply.usage_apart:
+                self._event(last | {"usage": None})
+                last["choices"] = []
             self._event(last | {"usage": _usage(reply)})
             self._data(b"data: [DONE]\n\n")
             self.wfile.write(b"0\r\n\r\n")

@@ -33,6 +33,7 @@ How each number is made (one client for all, `client.py`, which parses when all 
     lookup   the whole time of a rewrite, its prompt included, with `lookup` and without; the text
              has to be the file with one word renamed. Free text: time a token.
     edit     the last character of 4,000 tokens changes: `timings.prompt_n` of the second request.
+    waiting  (only when named) llama-bench under each way of waiting of OpenMP, in turn.
 
 Options: `--models 1b,8b` (also for sections that measure fewer by default), `--runs`, `--tries`,
 `--threads`, `--quick`. Sections can be run one by one: the file keeps the others' rows.

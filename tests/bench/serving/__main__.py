@@ -8,20 +8,25 @@ import os
 import sys
 from pathlib import Path
 
-from tests.bench.serving import cancel, edit, four, inline, lookup, models, shared, single
+from tests.bench.serving import cancel, edit, four, inline, lookup, models, shared, single, waiting
 from tests.bench.serving.client import Unanswered
 from tests.bench.serving.peer import NotBuilt, Peer
 from tests.bench.serving.report import Report, facts
 from tests.bench.serving.setting import Setting
 
 _SECTIONS = {part.NAME: part for part in (single, four, shared, inline, cancel, lookup, edit)}
+_ON_REQUEST = {waiting.NAME: waiting}
 _ROOT = Path(__file__).resolve().parents[3]
 
 
 def main() -> int:
     """Measure and print; 0 when every target was met, 3 when one was not."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.serving", description=__doc__)
-    parser.add_argument("sections", nargs="*", help=f"of {', '.join(_SECTIONS)} (default: all)")
+    parser.add_argument(
+        "sections",
+        nargs="*",
+        help=f"of {', '.join(_SECTIONS)} (default: all), {', '.join(_ON_REQUEST)}",
+    )
     parser.add_argument("--quick", action="store_true", help="few repeats, short prompts")
     parser.add_argument("--models", default="", help=f"of {','.join(models.NAMES)}")
     parser.add_argument("--runs", type=int, help="rounds, each with every side (default 5)")
@@ -30,7 +35,10 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=_ROOT / "out/bench/serving.json")
     given = parser.parse_args()
     chosen = tuple(filter(None, given.models.split(",")))
-    if unknown := [*set(given.sections) - set(_SECTIONS), *set(chosen) - set(models.NAMES)]:
+    if unknown := [
+        *set(given.sections) - set(_SECTIONS | _ON_REQUEST),
+        *set(chosen) - set(models.NAMES),
+    ]:
         parser.error(f"unknown: {', '.join(unknown)}")
     try:
         report = _measure(given, chosen)
@@ -59,7 +67,7 @@ def _measure(given: argparse.Namespace, chosen: tuple[str, ...]) -> Report:
     # A collection in the middle of a measurement would be taken for the server's.
     gc.disable()
     for name in given.sections or _SECTIONS:
-        _SECTIONS[name].run(setting)
+        (_SECTIONS | _ON_REQUEST)[name].run(setting)
         gc.collect()
     return report
 

@@ -140,7 +140,10 @@ class Client:
         return self.finish([self.send(body, route)])[0]
 
     def _receive(self, stream: Stream) -> None:
-        data = stream.connection.recv(1 << 16)
+        try:
+            data = stream.connection.recv(1 << 16)
+        except ConnectionError:  # parsing tells that the end is missing
+            data = b""
         now = time.perf_counter()
         if data:
             stream.chunks.append((now, data))

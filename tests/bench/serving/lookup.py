@@ -71,6 +71,8 @@ def _rewrite(setting: Setting, model: Model) -> None:
 def _answers(setting: Setting, model: Model) -> None:
     """Real answers of the embedded model; what they repeat of themselves may be guessed."""
     requests = _REQUESTS[:2] if setting.quick else _REQUESTS
+    # An answer takes a tenth of a second: it needs more of them to be told from noise.
+    runs = setting.runs * (1 if setting.quick else 5)
     with sides.ours(EMBEDDED, model.threads, 1024) as side:
         client = side.client()
         pairs = []
@@ -81,7 +83,7 @@ def _answers(setting: Setting, model: Model) -> None:
                 sent = {"messages": messages, "max_tokens": 400, "lookup": lookup, **_GREEDY}
                 return client.ask(sent, "/v1/chat/completions")
 
-            pairs.append(_compare(client, setting.runs, ask))
+            pairs.append(_compare(client, runs, ask))
     same = all(len({a.text for a in plain + guessed}) == 1 for plain, guessed in pairs)
     _free(setting, model, "answers to requests", pairs, same)
 

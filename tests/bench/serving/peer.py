@@ -66,7 +66,9 @@ class Peer:
                 content.extractall(self.cache, filter="data")
         return folder
 
-    def bench(self, model: Path, threads: int, prompt: int, tokens: int, depth: int) -> float:
+    def bench(
+        self, model: Path, threads: int, prompt: int, tokens: int, depth: int, **environment: str
+    ) -> float:
         """Milliseconds that llama-bench measures for one token, after a warm-up of its own.
 
         Args:
@@ -75,10 +77,13 @@ class Peer:
             prompt: tokens to evaluate, or 0.
             tokens: to generate, or 0; exactly one of the two is not 0.
             depth: tokens that are in the cache before.
+            environment: variables to set for it.
         """
         command = [str(self.binaries / "llama-bench"), "-m", str(model), "-t", str(threads)]
         command += ["-p", str(prompt), "-n", str(tokens), "-d", str(depth), "-r", "1"]
-        done = subprocess.run([*command, "-o", "json"], capture_output=True, text=True, check=False)
+        command += ["-o", "json"]
+        variables = os.environ | environment
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
         if done.returncode:
             raise NotBuilt(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
         (run,) = json.loads(done.stdout)

@@ -56,10 +56,7 @@ def _known(asked: FillRequest) -> dict[str, Any]:
         "repository": asked.repository,
         "extra": asked.extra,
     }
-    import inspect
-
-    able = inspect.signature(Engine.prepare_fill).parameters  # TEMPORARY
-    return {name: value for name, value in given.items() if value and name in able}
+    return {name: value for name, value in given.items() if value}
 
 
 def _limits(controls: Controls) -> Limits:

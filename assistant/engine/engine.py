@@ -85,6 +85,9 @@ class Engine:
             self.vocabulary.end_with(self._fim.ends if self._fim else ())
             source = header.text("tokenizer.chat_template")
             self._template = ChatTemplate(source, self.vocabulary) if source else None
+            if self._fim is not None:
+                # Now: it takes 0.3 s for a large vocabulary, and the first completion waits.
+                table_of(self.vocabulary)
             trained = lib.llama_model_n_ctx_train(self._model)
             self._length = _context_length(trained, settings)
             self.context = Context(lib, self._model, self._size(settings))

@@ -17,10 +17,13 @@ from __future__ import annotations
 import enum
 
 from assistant.format.completion import CODE_HEADING, SECTIONS
-from assistant.format.dialects import FENCE, THINK_TAGS
+from assistant.format.dialects import FENCE, HEADS, OPENING_TAGS, THINK_TAGS
 
 _HEADINGS = tuple(f"## {section.value}" for section in SECTIONS)
 _CODE = f"## {CODE_HEADING}"
+_MARKS = (*HEADS, *OPENING_TAGS)
+# An answer in XML may begin with `<response>`; without thinking before it, that is text.
+_SURE_HEADS = tuple(head for head in HEADS if head.startswith("<|"))
 Parts = tuple[str, str]
 """Reasoning and content."""
 
@@ -40,9 +43,18 @@ class Channels:
         sections: the model writes the completion format.
         thinking: the tag of the thinking block that the prompt leaves open.
         before: the beginning of the answer that was given to the model; it is not sent back.
+        whole: split nothing; put the tag before the text, so that it can be read without the
+            prompt. llama-server does the same.
     """
 
-    def __init__(self, *, sections: bool = False, thinking: str = "", before: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        sections: bool = False,
+        thinking: str = "",
+        before: str = "",
+        whole: bool = False,
+    ) -> None:
         self._sections = sections
         self._closing = dict(THINK_TAGS).get(thinking, "")
         self._state = _State.TAGGED if self._closing else _State.START
@@ -51,6 +63,9 @@ class Channels:
         self._text = ""
         # Characters of `before` that are still in `_text`.
         self._given = 0
+        if whole:
+            self._state, self._text = _State.CONTENT, f"{thinking}\n" if thinking else ""
+            return
         if before:
             self._text, self._given = before, len(before)
             self._run(final=False)
@@ -76,7 +91,7 @@ class Channels:
                 case _State.TAGGED:
                     reasoning += self._tagged(final=final)
                 case _State.AFTER_TAG:
-                    self._after_tag()
+                    self._after_tag(final=final)
                 case _State.SECTIONS:
                     reasoning += self._in_sections(final=final)
                 case _State.CONTENT:
@@ -99,6 +114,9 @@ class Channels:
                 self._take(len(self._text) - len(text) + len(opening))
                 self._state, self._closing = _State.TAGGED, closing
                 return
+        if text.startswith(_SURE_HEADS):
+            self._state = _State.AFTER_TAG
+            return
         line, end, _ = text.partition("\n")
         if self._sections and line.rstrip() in _HEADINGS and (end or final):
             self._state = _State.SECTIONS
@@ -107,7 +125,7 @@ class Channels:
 
     def _undecided(self, text: str, line: str | None) -> bool:
         """Whether more text could still make it reasoning; `line` is the first, if not ended."""
-        if any(opening.startswith(text) for opening, _ in THINK_TAGS):
+        if any(mark.startswith(text) for mark in (*OPENING_TAGS, *_SURE_HEADS)):
             return True
         if not self._sections or line is None:
             return not text
@@ -131,10 +149,20 @@ class Channels:
             self._take(position - len(inside) + len(self._closing))
         return out
 
-    def _after_tag(self) -> None:
-        text = self._text.lstrip()
-        self._take(len(self._text) - len(text))
-        if text:
+    def _after_tag(self, *, final: bool) -> None:
+        """White space, what wraps the answer, or another block: gpt-oss has one a channel."""
+        while True:
+            text = self._text.lstrip()
+            self._take(len(self._text) - len(text))
+            head = next((head for head in HEADS if text.startswith(head)), "")
+            if not head:
+                break
+            self._take(len(head))
+        tag = next((tag for tag in THINK_TAGS if text.startswith(tag[0])), None)
+        if tag is not None:
+            self._take(len(tag[0]))
+            self._state, self._closing, self._at_start = _State.TAGGED, tag[1], True
+        elif text and (final or not any(mark.startswith(text) for mark in _MARKS)):
             self._state = _State.CONTENT
 
     def _in_sections(self, *, final: bool) -> str:

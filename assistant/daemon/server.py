@@ -177,7 +177,9 @@ def _roles(service: Service, asked: Asked) -> tuple[Role, ...]:
 
 def _channels(engine: Engine, prepared: Prepared, controls: Controls) -> Channels | None:
     if not controls.split:
-        return None
+        # A continued answer holds its tag itself.
+        opened = prepared.thinking if not prepared.before else ""
+        return Channels(thinking=opened, whole=True) if opened else None
     return Channels(
         sections=preparing.writes_sections(engine),
         thinking=prepared.thinking,

@@ -14,6 +14,11 @@ SECTIONS = "## Intent\nAdd `a` <think>\n## Steps\n1. go # no\n## Formulas\nNone\
 INTENT, FENCE, INLINE = "## Intent\nx\n", "```python\n1\n```", "`x` is\n``\n"
 CODE = "## Code\n```python\n# </think>\n## Intent\nx = 1\n```"
 
+HARMONY = (
+    "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>commentary<|message|>plan"
+    "<|end|><|start|>assistant<|channel|>final<|message|>b <|end|>"
+)
+
 CASES = [
     # name, format of ours, tag that the prompt opened, beginning that was given, answer, channels
     ("sections", True, "", "", SECTIONS + CODE, SECTIONS, CODE),
@@ -37,6 +42,11 @@ CASES = [
     ("almost a tag", False, "", "", "<thin", "", "<thin"),
     ("a comparison", False, "", "", "< b", "", "< b"),
     ("another pair", False, "", "", "<reasoning>a</think></reasoning>b", "a</think>", "b"),
+    ("channels", False, "", "", HARMONY, "aplan", "b <|end|>"),
+    ("a channel alone", False, "", "", "<|channel|>final<|message|>b", "", "b"),
+    ("a wrapped answer", False, "<think>", "", "a</think>\n<response>\nb", "a", "b"),
+    ("an answer in XML", False, "", "", "<response>b", "", "<response>b"),
+    ("a tag that goes on", False, "", "", "<think>a</think><thin", "a", "<thin"),
     ("white space alone", False, "", "", " \n ", "", " \n "),
     ("nothing", True, "", "", "", "", ""),
 ]  # fmt: skip
@@ -95,3 +105,14 @@ def test_what_is_certain_does_not_wait() -> None:
     tagged = Channels()
     assert tagged.feed("<think>Let me") == ("Let me", "")
     assert tagged.feed(" see </") == (" see", "")
+
+
+def test_a_whole_answer_begins_with_the_tag_that_the_prompt_holds() -> None:
+    """Without it, who reads the text alone can not tell thinking from an answer."""
+    channels = Channels(thinking="<think>", whole=True)
+
+    assert [channels.feed("so"), channels.feed("</think>x")] == [
+        ("", "<think>\nso"),
+        ("", "</think>x"),
+    ]
+    assert channels.close() == ("", "")

@@ -62,8 +62,9 @@ def fill_prompt(vocabulary: Vocabulary, style: FimStyle, fill: Fill, room: int) 
     """
     prefix, typed = _typed(vocabulary, fill, room)
     begin = [] if vocabulary.begin is None else [vocabulary.begin]
-    repository = _repository(vocabulary, style, fill)
-    own_name = _own_name(vocabulary, style, fill)
+    # A name that takes more than its share says less than the text in its place.
+    repository = _short(_repository(vocabulary, style, fill), room)
+    own_name = _short(_own_name(vocabulary, style, fill), room)
     for_typed = max(min(TYPED, room // 8), _up(len(typed)))
     free = max(0, room - for_typed - len(begin) - len(repository) - len(own_name) - _MARKERS)
     window = min(WINDOW, free * 3 // 4 if fill.extra else free)
@@ -150,6 +151,10 @@ def _extra(vocabulary: Vocabulary, style: FimStyle, fill: Fill, room: int) -> li
             break
         taken[:0] = tokens
     return taken
+
+
+def _short(name: list[int], room: int) -> list[int]:
+    return name if len(name) <= room // 8 else []
 
 
 def _line(name: str) -> str:

@@ -232,6 +232,7 @@ def test_typing_a_line_of_one_thousand_characters_keeps_the_window(starter: Engi
     room=st.integers(40, 1500),
 )
 @example(prefix="", suffix="", typed="", name="", room=40)
+@example(prefix="", suffix="", typed="", name="漢" * 20, room=40)
 @example(prefix="\ufeff\tx\r\n", suffix="\r\n", typed="\t", name="f", room=900)
 def test_any_text_fits_any_room(
     starter: Engine, prefix: str, suffix: str, typed: str, name: str, room: int

@@ -7,6 +7,8 @@ from assistant.inline.place import Place
 from assistant.inline.request import Request, Shape
 
 MOST_LINES = 24
+_MOST_BLANK = 2
+"""Blank lines that a completion may begin with."""
 _CLOSERS = (")", "]", "}", "end")
 
 
@@ -25,8 +27,8 @@ def end_of(raw: str, request: Request, place: Place) -> int | None:
         return None if end < 0 else end
     lines = raw.split("\n")
     first = next((number for number, line in enumerate(lines) if line.strip()), None)
-    if first is None:
-        return 0 if len(lines) > 3 else None
+    if first is None or first > _MOST_BLANK:
+        return 0 if len(lines) > _MOST_BLANK + 1 else None
     current = "" if place.blank else place.before
     lines[0] = current + lines[0]
     last = _last(lines, first, request, place)

@@ -57,6 +57,7 @@ def test_more_text_does_not_change_an_end(
         ("def f():\n|\n", "    if a:\n        b\n    c\n\n\nd", "    if a:\n        b\n    c"),
         ("if a:|\n", "\n    b\nelse:\n    c", "\n    b"),
         ("|", "\n\n\n\n", ""),
+        ("x = |", "\n\n\ny\nz", ""),
     ],
 )
 def test_ends(where: str, raw: str, kept: str) -> None:

@@ -97,7 +97,8 @@ def _vocabulary(random: np.random.Generator, texts: list[str | None]) -> Iterato
     ones = np.ones((len(texts), 1), np.int8)
     yield _rows("token_embd.weight", _AT.one, np.hstack([ones, marks, codes]), 1.0)
     written = codes.copy()
-    written[new], written[old] = codes[old], 0
+    written[new] += codes[old]  # what is new already stays as it is
+    written[old] = 0
     written[[text is None for text in texts]] = 0
     strength = _LOGIT / _CODE / _AT.scale(1 + _MARK + _BACK * _MARK + 2 * _CODE)
     yield _rows("output.weight", _AT.copied, written, strength)

@@ -78,6 +78,11 @@ class Lane:
             yield from self.running[priority]
             yield from self.waiting[priority]
 
+    @property
+    def count(self) -> int:
+        """Requests, waiting or in work."""
+        return sum(map(len, self.running)) + sum(map(len, self.waiting))
+
     def has(self, priority: Priority) -> bool:
         """Whether a class has requests."""
         return bool(self.running[priority] or self.waiting[priority])

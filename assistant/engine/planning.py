@@ -24,8 +24,14 @@ _WORTH_WAITING = 16
 """So many tokens in common make a request wait for another that evaluates them."""
 
 
-def plan(lane: Lane, priority: Priority) -> Call | None:
-    """The next call for a class; None when none of its requests can go on now."""
+def plan(lane: Lane, priority: Priority, alone: bool = False) -> Call | None:
+    """The next call for a class; None when none of its requests can go on now.
+
+    Args:
+        lane: the model.
+        priority: the class.
+        alone: there is one request in all, so that nobody waits for the call to end.
+    """
     admit(lane, priority)
     turn = lane.running[priority]
     generating = [one for one in turn if one.pending == 1 and not one.evaluating]
@@ -35,7 +41,7 @@ def plan(lane: Lane, priority: Priority) -> Call | None:
     for one in generating[: lane.context.outputs]:
         _put(lane, parts, one, 1, _guess(lane, one, len(generating)))
     if evaluating:
-        _put_prompts(lane, parts, evaluating, _prompt_rows(lane, batch.count))
+        _put_prompts(lane, parts, evaluating, _prompt_rows(lane, batch.count, evaluating, alone))
         # Who was first is last in the next call.
         turn.append(turn.pop(turn.index(evaluating[0])))
     if not parts:
@@ -51,9 +57,11 @@ def _guess(lane: Lane, one: Running, generating: int) -> list[int]:
     return one.speculation.guess(most, others=generating - 1)
 
 
-def _prompt_rows(lane: Lane, taken: int) -> int:
+def _prompt_rows(lane: Lane, taken: int, evaluating: list[Running], alone: bool) -> int:
     """Rows for prompts in a call that has some already; a few even if there are many."""
-    seconds = pace.SHARED_SECONDS if taken else pace.ALONE_SECONDS
+    if alone and lane.abortable and not any(one.protected for one in evaluating):
+        return lane.pace.rows_alone()
+    seconds = pace.SHARED_SECONDS if taken else pace.USUAL_SECONDS
     if not lane.abortable:
         seconds = min(seconds, pace.UNABORTABLE_SECONDS)
     within = max(pace.LEAST_ROWS, lane.pace.rows_within(seconds) - taken)

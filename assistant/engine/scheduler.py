@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _WORTH_ABORTING = 0.1
 """Seconds that a call has to go on at least for an abort to be worth the work that is lost."""
+_LONG = 1.0
+"""... for a request that is no more urgent. Only calls of a request that was alone are longer."""
 _STALLED_SECONDS = 0.05
 
 log = logging.getLogger(__name__)
@@ -67,7 +69,7 @@ class Scheduler:
             if not self._stopping:
                 self._arrived.append((engine, ticket))
             call = self._call
-            if call is not None and ticket.priority < call.priority and self._worth(call):
+            if call is not None and _worth_aborting(call, ticket):
                 call.lane.context.abort()
             self._changed.notify()
         if older is not None:
@@ -183,10 +185,11 @@ class Scheduler:
                 ticket.finish(EngineProblem("The model was unloaded; ask again."))
 
     def _plan(self) -> Call | None:
+        alone = sum(lane.count for lane in self._lanes.values()) == 1
         for priority in Priority:
             lanes = [lane for lane in self._lanes.values() if lane.has(priority)]
             for lane in sorted(lanes, key=lambda lane: lane.served_at):
-                if (call := plan(lane, priority)) is not None:
+                if (call := plan(lane, priority, alone)) is not None:
                     lane.served_at = time.monotonic()
                     return call
         return None
@@ -204,7 +207,10 @@ class Scheduler:
     def _busy(self) -> bool:
         return any(lane.has(priority) for lane in self._lanes.values() for priority in Priority)
 
-    @staticmethod
-    def _worth(call: Call) -> bool:
-        left = call.expected - (time.perf_counter() - call.started)
-        return call.abortable and left > _WORTH_ABORTING
+
+def _worth_aborting(call: Call, ticket: Ticket) -> bool:
+    """Whether a call is to be stopped for a request that comes while it runs."""
+    if not call.abortable or ticket.priority > call.priority:
+        return False
+    left = call.expected - (time.perf_counter() - call.started)
+    return left > (_WORTH_ABORTING if ticket.priority < call.priority else _LONG)

@@ -18,6 +18,7 @@
     automaton.py  what a grammar allows next, remembered; grammar.py: the tokens of that
     schema.py     JSON schemas as grammars
     healing.py    prompts that end in the middle of a word; pieces.py: the bytes of all tokens
+    stash.py      finished sequences outside of the context
     lookup.py     guesses of the next tokens; speculation.py: whether they pay
     output.py     stop strings, forced continuations and the end of reasoning
     logits.py     the logits of every position, to compare an export with

@@ -46,6 +46,9 @@ def _begin(lane: Lane, one: Running) -> bool:
     """Give a request a sequence; False when it has to wait for another to end."""
     ahead = max((common_prefix(one.known, other.known) for other in in_work(lane)), default=0)
     source, length = lane.cache.longest(one.known, len(one.known) - 1)
+    lane.cache.unstash(one.known, max(ahead, length))
+    source, length = lane.cache.longest(one.known, len(one.known) - 1)
+    lane.cache.lighten(besides=source)
     answer = min(_HEADROOM, one.request.max_tokens)
     needed = len(one.known) - max(ahead, length) + answer
     while not lane.cache.make_room(min(needed, lane.context.cells), besides=source):

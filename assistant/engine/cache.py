@@ -14,12 +14,16 @@ import array
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from assistant.engine.context import Rollback
+from assistant.engine.stash import Stash, Stashed
 
 _LEAST_WORTH = 16
 """Beginnings shorter than this are not worth a parked sequence of their own."""
+_LIGHT = 256
+"""Cells of its own that a parked sequence may have while others work; llama.cpp looks at cells in
+steps of as many."""
 
 
 class Memory(Protocol):
@@ -34,6 +38,15 @@ class Memory(Protocol):
 
     def cut(self, sequence: int, length: int) -> bool:
         """Forget a tail; False where that can not be."""
+
+    def state_size(self, sequence: int) -> int:
+        """Bytes of a sequence outside of the context."""
+
+    def save(self, sequence: int) -> Any:
+        """A copy of a sequence outside of the context."""
+
+    def restore(self, sequence: int, data: Any) -> bool:
+        """Take such a copy back; False when there is no room for it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -56,10 +69,12 @@ class Cache:
 
     Args:
         memory: where the tokens lie.
+        stash_bytes: what may be kept outside of it.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, stash_bytes: int = 0) -> None:
         self._memory = memory
+        self.stash = Stash(stash_bytes)
         self._ids = list(range(memory.sequences - 1, -1, -1))
         self._free = array.array("i", range(memory.cells - 1, -1, -1))
         self._owners = array.array("i", bytes(4 * memory.cells))
@@ -115,6 +130,34 @@ class Cache:
             source.used = next(self._clock)
             self.copy(source, made, length)
         return made
+
+    def unstash(self, prompt: array.array[int], known: int) -> None:
+        """Park a sequence again that was stashed, if it has more of `prompt` than `known`."""
+        best, length = None, known + _LEAST_WORTH
+        for entry in self.stash.entries:
+            if (common := common_prefix(entry.tokens, prompt)) > length:
+                best, length = entry, common
+        if best is None or not self.make_room(len(best)):
+            return
+        if not self._ids and not self._drop_least_recent():
+            return
+        kept = Kept(self._ids.pop(), used=next(self._clock))
+        if self._memory.restore(kept.id, best.data):
+            self.append(kept, best.tokens)
+            self._parked.append(kept)
+            self.stash.drop(best)
+        else:
+            self._memory.cut(kept.id, 0)
+            self._ids.append(kept.id)
+
+    def lighten(self, besides: Kept | None) -> None:
+        """Move out of the context what is kept for others: every call would look at it."""
+        if not self._divisible:
+            return
+        for kept in list(self._parked):
+            if kept is besides or sum(self._owners[cell] == 1 for cell in kept.cells) < _LIGHT:
+                continue
+            self._move_out(kept)
 
     def copy(self, source: Kept, target: Kept, end: int) -> None:
         """Let `target` have the tokens of `source` up to `end`, behind those it has.
@@ -188,14 +231,23 @@ class Cache:
         return len(self._free) >= cells
 
     def forget_parked(self) -> None:
-        """Forget all parked sequences."""
-        while self._drop_least_recent():
-            pass
+        """Forget all sequences of finished requests."""
+        self.stash.clear()
+        for kept in list(self._parked):
+            self._evict(kept)
 
     def _drop_least_recent(self, besides: Kept | None = None) -> bool:
         among: Iterator[Kept] = (kept for kept in self._parked if kept is not besides)
         oldest = min(among, key=lambda kept: kept.used, default=None)
-        return oldest is not None and self._evict(oldest)
+        return oldest is not None and self._move_out(oldest)
+
+    def _move_out(self, kept: Kept) -> bool:
+        """Take a parked sequence out of the context; it is kept outside if that is possible."""
+        if self._divisible and self.stash.make_room(self._memory.state_size(kept.id)):
+            data = self._memory.save(kept.id)
+            if len(data):
+                self.stash.put(Stashed(kept.tokens[:], data, kept.used))
+        return self._evict(kept)
 
     def _evict(self, kept: Kept) -> bool:
         self._parked.remove(kept)

@@ -162,6 +162,25 @@ class Context:
         start = -1 if length == 0 else length
         return bool(self._lib.llama_memory_seq_rm(self._memory, sequence, start, -1))
 
+    def state_size(self, sequence: int) -> int:
+        """Bytes of a sequence outside of the context."""
+        return int(self._lib.llama_state_seq_get_size(self._pointer, sequence))
+
+    def save(self, sequence: int) -> Any:
+        """The keys and values of a sequence, as an array of bytes; empty when that fails."""
+        data = np.empty(self.state_size(sequence), np.uint8)
+        written = self._lib.llama_state_seq_get_data(
+            self._pointer, _as(ctypes.c_uint8, data), len(data), sequence
+        )
+        return data if written == len(data) else data[:0]
+
+    def restore(self, sequence: int, data: Any) -> bool:
+        """Give an empty sequence what was saved; False when there is no room for it."""
+        read = self._lib.llama_state_seq_set_data(
+            self._pointer, _as(ctypes.c_uint8, data), len(data), sequence
+        )
+        return bool(read == len(data))
+
 
 class _Batch:
     """The rows of one call, in arrays that llama.cpp reads in place."""

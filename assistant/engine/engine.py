@@ -48,6 +48,8 @@ _MIN_CONTEXT = 32
 _SEQUENCES = 64
 """Sequences that a context can hold, in work and parked. They cost nothing but their tokens."""
 _STATES = 8
+_STASH_BYTES = 512 * 1024 * 1024
+"""Kept outside of the context, at most; never more than the context itself takes."""
 _SHARED_CACHE_BYTES = 256 * 1024 * 1024
 """For a small model the memory is made larger than one context, up to this, so that the requests
 of several clients stay in it side by side."""
@@ -115,6 +117,12 @@ class Engine:
             return ContextSize(settings.cells or self._length, _STATES, threads)
         cells = settings.cells or _cells(self._length, _bytes_per_token(lib, model))
         return ContextSize(max(cells, self._length), _SEQUENCES, threads)
+
+    @property
+    def stash_bytes(self) -> int:
+        """Memory for finished sequences outside of the context."""
+        whole = self.context.cells * _bytes_per_token(self._lib, self._model)
+        return min(_STASH_BYTES, whole)
 
     @property
     def divisible(self) -> bool:

@@ -42,7 +42,7 @@ class Lane:
         self.engine = engine
         self.context = engine.context
         self.context.clear()
-        self.cache = Cache(engine.context)
+        self.cache = Cache(engine.context, engine.stash_bytes)
         self.pace = Pace(engine.context.rows, engine.facts.memory_bytes)
         self.waiting: list[collections.deque[Running]] = [collections.deque() for _ in Priority]
         self.running: list[list[Running]] = [[] for _ in Priority]
@@ -213,7 +213,8 @@ class Lane:
             waiting=sum(map(len, self.waiting)),
             cells=self.context.cells,
             cells_used=self.cache.used,
-            parked=self.cache.parked,
+            parked=self.cache.parked + len(self.cache.stash),
+            stashed_bytes=self.cache.stash.bytes,
             prompt_tokens=totals["evaluated"],
             cached_tokens=totals["cached"],
             generated_tokens=totals["generated"],

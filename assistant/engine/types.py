@@ -243,6 +243,8 @@ class Figures:
     generated_seconds: float
     rollback: str
     """`exact`, or how a cache that can not be rolled back is handled."""
+    stashed_bytes: int = 0
+    """Memory that kept sequences take outside of the cells."""
 
 
 class CancelToken:

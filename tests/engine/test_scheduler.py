@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from assistant.engine.engine import Engine
+from assistant.engine.stash import Stash
 from assistant.engine.types import (
     Budget,
     EngineSettings,
@@ -192,6 +193,40 @@ def test_a_one_character_edit_at_the_end_costs_a_few_tokens(desk: Desk) -> None:
 
     assert first.end.cached_tokens == 0
     assert second.end.prompt_tokens - second.end.cached_tokens <= 8
+    desk.assert_empty()
+
+
+def test_a_prompt_is_known_again_after_another_was_asked(desk: Desk) -> None:
+    """It was moved out of the context for the other, and is moved back."""
+    one, other = raw(desk.engine, "first words " * 150, 30), raw(desk.engine, "others " * 200, 30)
+    alone = [solo(desk.engine, one), solo(desk.engine, other)]
+    first = [desk.all_of(one), desk.all_of(other)]
+    figures = desk.scheduler.figures(desk.engine)
+    assert figures is not None
+    assert figures.stashed_bytes > 0
+    assert figures.cells_used < len(other.tokens) + 64
+    again = [desk.all_of(one), desk.all_of(other)]
+
+    assert all_same(first, alone)
+    assert all_same(again, alone)
+    assert [asked.end.cached_tokens for asked in first] == [0, 0]
+    assert [len(one.tokens) - 1, len(other.tokens) - 1] == [a.end.cached_tokens for a in again]
+    desk.assert_empty()
+
+
+def test_what_is_kept_outside_of_the_context_has_a_limit(roomy: Engine) -> None:
+    desk = Desk(roomy)
+    desk.all_of(raw(roomy, "first words " * 150, 1))
+    size = roomy.context.state_size(desk.lane.cache._parked[0].id)
+    desk.lane.cache.stash = Stash(2 * size + size // 2)
+    for number in range(6):
+        desk.all_of(raw(roomy, f"{number} first words " * 150, 1))
+    figures = desk.scheduler.figures(roomy)
+    assert figures is not None
+    assert len(desk.lane.cache.stash) == 2
+    assert figures.stashed_bytes <= 2 * size + size // 2
+    assert desk.all_of(raw(roomy, "0 first words " * 150, 1)).end.cached_tokens == 0
+    assert desk.all_of(raw(roomy, "5 first words " * 150, 1)).end.cached_tokens > 1000
     desk.assert_empty()
 
 

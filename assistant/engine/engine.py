@@ -284,9 +284,11 @@ class Engine:
                     yield output
                     if isinstance(output, Finished):
                         return
+                if cancel.cancelled:
+                    self._own.cancel(ticket)
                 self._own.step()
         finally:
-            cancel.cancel()
+            self._own.cancel(ticket)
             self._own.step()
 
 

@@ -47,6 +47,8 @@ class Lane:
         self.waiting: list[collections.deque[Running]] = [collections.deque() for _ in Priority]
         self.running: list[list[Running]] = [[] for _ in Priority]
         self.abortable = engine.context.abortable and engine.divisible
+        self.ended = False
+        """A request has ended since `sweep`."""
         self.served_at = 0.0
         """When it last had a call: models of the same urgency take turns."""
         # Set when the next in the queue has to wait for another to end.
@@ -130,6 +132,7 @@ class Lane:
         except AssistantError as error:
             self.fail(one, error)
         self.totals["generated"] += one.count - count
+        self.ended = self.ended or one.finished is not None
         if one.speculation is not None:
             one.speculation.took(one.known[before:])
 
@@ -185,6 +188,7 @@ class Lane:
     def sweep(self, stopping: bool = False) -> list[Running]:
         """Let go of all requests that have ended or were cancelled; returns those that began."""
         left = []
+        self.ended = False
         for one in list(self.everyone()):
             if one.finished is None and (stopping or one.ticket.cancel.cancelled):
                 one.end(FinishReason.CANCELLED)

@@ -86,9 +86,14 @@ def largest(logits: Logits, count: int) -> Ids:
     columns = len(logits) // _LINES
     if columns < _FEWEST_COLUMNS * count:
         return numpy.argpartition(logits, -count)[-count:]
-    maxima = logits[: _LINES * columns].reshape(_LINES, columns).max(axis=0)
-    maxima.partition(columns - count)
-    return numpy.flatnonzero(logits >= maxima[columns - count])
+    lines = logits[: _LINES * columns].reshape(_LINES, columns)
+    maxima = lines.max(axis=0)
+    threshold = numpy.partition(maxima, columns - count)[columns - count]
+    # Only columns with such a maximum are looked at again: the rest is read once.
+    promising = numpy.flatnonzero(maxima >= threshold)
+    line, column = numpy.nonzero(lines[:, promising] >= threshold)
+    rest = numpy.flatnonzero(logits[_LINES * columns :] >= threshold) + _LINES * columns
+    return numpy.concatenate((line * columns + promising[column], rest))
 
 
 _shared: weakref.WeakKeyDictionary[Vocabulary, Rows] = weakref.WeakKeyDictionary()

@@ -181,16 +181,21 @@ class Sampler:
         return self._choose_among(logits, ids, want_margin)
 
     def _choose(self, logits: Logits, context: Any, row: int, want_margin: bool) -> int:
+        if self._chain is not None and 0 < self._top_k <= _FEW and len(logits) >= _LARGE:
+            # All that top-k can keep; the other candidates need not be made. A NaN is among them
+            # or leaves none, as it is the largest for numpy and no number is as large.
+            ids = largest(logits, self._top_k)
+            kept = logits[ids]
+            top = float(kept.max()) if len(kept) else math.nan
+            if not math.isfinite(top):
+                raise _not_a_number(top)
+            return self._draw(ids, kept)
         # The first NaN is the largest for argmax: one look at the winner finds it.
         best = int(logits.argmax())
         top = float(logits[best])
         if not math.isfinite(top):
             raise _not_a_number(top)
         if self._chain is not None:
-            if 0 < self._top_k <= _FEW and len(logits) >= _LARGE:
-                # All that top-k can keep; the other candidates need not be made.
-                ids = largest(logits, self._top_k)
-                return self._draw(ids, logits[ids])
             token: int = self._lib.llama_sampler_sample(self._chain, context, row)
             return token
         if want_margin:

@@ -54,6 +54,8 @@ class Scheduler:
         self._inline: dict[str, Ticket] = {}
         self._call: Call | None = None
         self._stopping = False
+        self._cancelled = False
+        """Somebody cancelled since the requests were last looked through."""
         self._changed = threading.Condition()
 
     # For any thread.
@@ -81,6 +83,7 @@ class Scheduler:
         """End a request wherever it is; harmless when it has ended."""
         ticket.cancel.cancel()
         with self._changed:
+            self._cancelled = True
             call = self._call
             if call is not None and all(p.running.ticket.cancel.cancelled for p in call.parts):
                 call.lane.context.abort()
@@ -140,8 +143,10 @@ class Scheduler:
     def step(self) -> bool:
         """One call; False when there is nothing to do."""
         self._intake()
+        cancelled, self._cancelled = self._cancelled, False
         for lane in self._lanes.values():
-            self._let_go(lane)
+            if cancelled or lane.ended:
+                self._let_go(lane)
         call = self._plan()
         if call is None:
             return False

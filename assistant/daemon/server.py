@@ -20,6 +20,7 @@ from assistant.daemon import preparing, requests, views
 from assistant.daemon.access import Gate
 from assistant.daemon.answers import Manner, Stream, Whole
 from assistant.daemon.controls import Controls
+from assistant.daemon.outbox import AT_THE_END, READING_SECONDS
 from assistant.daemon.protocol import REQUEST_ID
 from assistant.daemon.reading import client_of, engine_of, ready, service_of
 from assistant.daemon.reasoning import Channels
@@ -28,7 +29,7 @@ from assistant.daemon.service import MAX_OF_CLIENT, Service
 from assistant.daemon.shapes import ChatShape, NativeShape, Shape, TextShape
 from assistant.daemon.worker import Job
 from assistant.engine.engine import Engine
-from assistant.engine.types import Prepared, Role
+from assistant.engine.types import Prepared, Priority, Role
 from assistant.errors import (
     AssistantError,
     DaemonProblem,
@@ -153,7 +154,7 @@ async def _answered(
     job = Job(
         _id_of(request, service),
         prepared,
-        service.outbox(),
+        service.outbox(_every(controls)),
         priority=controls.priority,
         source=controls.source,
         role=role,
@@ -163,6 +164,13 @@ async def _answered(
         shape(service, job, controls), _channels(engine, prepared, controls), controls.progress
     )
     return Stream(service, job, manner) if controls.stream else Whole(service, job, manner)
+
+
+def _every(controls: Controls) -> float:
+    """How often text is sent: at once to an editor, which decides by it when it has enough."""
+    if not controls.stream:
+        return AT_THE_END
+    return 0.0 if controls.priority is Priority.INLINE else READING_SECONDS
 
 
 def _roles(service: Service, asked: Asked) -> tuple[Role, ...]:

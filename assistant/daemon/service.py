@@ -47,12 +47,12 @@ class Service:
         """True while there is a request in work or waiting."""
         return bool(self.jobs)
 
-    def outbox(self) -> Outbox:
+    def outbox(self, every: float = 0.0) -> Outbox:
         """A new outbox; one wake-up of the loop serves all of them."""
         loop = asyncio.get_running_loop()
         if self._bell is None:
             self._bell = Bell(loop)
-        return Outbox(loop, self._bell)
+        return Outbox(loop, self._bell, every)
 
     def enter(self, job: Job, client: str) -> bool:
         """Take a job up, so that a cancel finds it; False when its client has too many."""

@@ -12,6 +12,8 @@ LEAST_ROWS = 16
 """Fewer are not worth a call: it costs nearly as much."""
 GOOD_ROWS = 64
 """llama.cpp's attention on a CPU is quicker by half from so many rows on, in multiples of it."""
+_LONE_ROWS = 128
+"""Beyond it nothing is gained."""
 _WEIGHT = 0.3
 _GUESSED_BYTES_PER_SECOND = 20e9
 """Weights times rows that a slow machine gets through, until it was measured."""
@@ -58,7 +60,7 @@ class Pace:
     def rows_alone(self) -> int:
         """How many for a request that is alone: enough to be quick, if they take seconds."""
         usual = self.rows_within(USUAL_SECONDS)
-        return max(usual, min(GOOD_ROWS, self.rows_within(LONE_SECONDS)))
+        return max(usual, min(_LONE_ROWS, self.rows_within(LONE_SECONDS)))
 
     def expected(self, rows: int) -> float:
         """How long a call with so many rows will take, in seconds."""

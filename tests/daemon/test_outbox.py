@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from assistant.daemon.outbox import Bell, Outbox
-from assistant.engine.types import Text
+from assistant.daemon.outbox import AT_THE_END, Bell, Outbox
+from assistant.engine.types import Finished, FinishReason, PromptProgress, Text
 from tests.support.daemons import PATIENCE
 
 
@@ -76,3 +76,40 @@ async def test_a_loop_that_is_closed_is_no_error() -> None:
     loop.close()
 
     Outbox(loop).put(Text("", 1))
+
+
+async def test_text_for_a_reader_is_gathered_and_nothing_else_waits() -> None:
+    """The first piece and the end come at once, what lies between in one go."""
+    outbox = Outbox(asyncio.get_running_loop(), every=1000.0)
+    outbox.put(Text("a", 1))
+    async with asyncio.timeout(PATIENCE):
+        assert await taken(outbox, 1) == [1]
+        for number in range(2, 100):
+            outbox.put(Text("b", number))
+        reader = asyncio.create_task(outbox.take())
+        await asyncio.sleep(0)
+        assert not reader.done()
+        outbox.put(PromptProgress(1, 1, 1))
+        assert len(await reader) == 99
+
+
+async def test_gathered_text_comes_without_an_end() -> None:
+    """The model may be slow, or busy with another request."""
+    outbox = Outbox(asyncio.get_running_loop(), every=0.01)
+    async with asyncio.timeout(PATIENCE):
+        for number in range(20):
+            outbox.put(Text("", 2 * number))
+            outbox.put(Text("", 2 * number + 1))
+            assert await taken(outbox, 2) == [2 * number, 2 * number + 1]
+
+
+async def test_an_answer_in_one_piece_wakes_nobody_before_its_end() -> None:
+    outbox = Outbox(asyncio.get_running_loop(), every=AT_THE_END)
+    reader = asyncio.create_task(outbox.take())
+    for number in range(5):
+        outbox.put(Text("", number))
+        await asyncio.sleep(0)
+    assert not reader.done()
+    outbox.put(Finished(FinishReason.STOP, 1, 0, 5, 0.0, 0.0))
+    async with asyncio.timeout(PATIENCE):
+        assert len(await reader) == 6

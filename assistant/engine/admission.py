@@ -48,7 +48,6 @@ def _begin(lane: Lane, one: Running) -> bool:
     source, length = lane.cache.longest(one.known, len(one.known) - 1)
     lane.cache.unstash(one.known, max(ahead, length))
     source, length = lane.cache.longest(one.known, len(one.known) - 1)
-    lane.cache.lighten(besides=source)
     answer = min(_HEADROOM, one.request.max_tokens)
     needed = len(one.known) - max(ahead, length) + answer
     while not lane.cache.make_room(min(needed, lane.context.cells), besides=source):
@@ -70,6 +69,7 @@ def _begin(lane: Lane, one: Running) -> bool:
         one.end(FinishReason.CANCELLED)
         one.close()
         return True
+    lane.cache.lighten()
     if one.evaluating:
         one.cached = len(kept)
         lane.totals["cached"] += len(kept)

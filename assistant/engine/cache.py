@@ -150,14 +150,13 @@ class Cache:
             self._memory.cut(kept.id, 0)
             self._ids.append(kept.id)
 
-    def lighten(self, besides: Kept | None) -> None:
-        """Move out of the context what is kept for others: every call would look at it."""
+    def lighten(self) -> None:
+        """Move out of the context what no running request shares: every call would look at it."""
         if not self._divisible:
             return
         for kept in list(self._parked):
-            if kept is besides or sum(self._owners[cell] == 1 for cell in kept.cells) < _LIGHT:
-                continue
-            self._move_out(kept)
+            if sum(self._owners[cell] == 1 for cell in kept.cells) >= _LIGHT:
+                self._move_out(kept)
 
     def copy(self, source: Kept, target: Kept, end: int) -> None:
         """Let `target` have the tokens of `source` up to `end`, behind those it has.

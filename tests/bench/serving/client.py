@@ -68,7 +68,12 @@ class Answer:
 
     @property
     def token_ms(self) -> float:
-        """Between tokens, on average: from the first text to the last."""
+        """Between tokens, on average: from the first text to the last.
+
+        An answer that came in one or two pieces is measured as a whole.
+        """
+        if len(self.times) < 3:
+            return self.total_ms / max(1, self.tokens)
         return (self.times[-1] - self.times[0]) * 1000 / max(1, self.tokens - 1)
 
     @property

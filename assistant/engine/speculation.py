@@ -108,7 +108,8 @@ class DecodeCosts:
         slope = max(0.0, (self._seconds[high] - first) / (high - low))
         expected = max(first + slope * (rows - low), first / low)
         if rows > high:
-            return min(expected, self._seconds[high] * (rows / high) ** _HOPE)
+            hoped: float = (rows / high) ** _HOPE
+            return min(expected, self._seconds[high] * hoped)
         return expected
 
 

@@ -352,3 +352,20 @@ def test_the_logits_are_a_view_of_llama_cpps(small: Decoded) -> None:
 
         assert view.ctypes.data == ctypes.cast(pointer, ctypes.c_void_p).value
         assert ours.logits(small.context, 9) is view
+
+
+def test_the_likely_ones_are_found_however_the_logits_change(small: Decoded) -> None:
+    """A threshold of the last token is a guess; what it lets through has to be enough."""
+    chance = np.random.default_rng(0)
+    sampling = Sampling(temperature=1.0, top_k=5, seed=1)
+    with sampler(small, request(sampling)) as chosen_by:
+        for _ in range(400):
+            spread, shift = chance.choice([0.0, 0.1, 3.0, 30.0]), chance.choice([0.0, -50.0, 50.0])
+            logits = (chance.standard_normal(40_000) * spread + shift).astype(np.float32)
+            best = np.sort(logits)[-5:]
+            found = np.sort(logits[chosen_by._likely(logits)])
+            assert (found[-5:] == best).all()
+        logits[:] = np.nan
+        assert (
+            not len(chosen_by._likely(logits)) or np.isnan(logits[chosen_by._likely(logits)]).all()
+        )

@@ -219,6 +219,8 @@ async def _ask(
         max_tokens=asking.resolved.settings.ask.max_tokens,
         temperature=asking.temperature,
         seed=number if asking.temperature else None,
+        # Nobody waits for one answer of hundreds.
+        priority="background",
     )
     pieces: list[str] = []
     end = "unknown"

@@ -6,11 +6,10 @@ The operating system's own lock, which ends with the process that holds it, howe
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from assistant import filelock
 from assistant.errors import StateProblem, UsageProblem
 
 NAME = ".lock"
@@ -34,35 +33,9 @@ def held(folder: Path) -> Iterator[None]:
             hint="Name another folder with --out DIR.",
         ) from error
     with file:
-        if not _taken(file.fileno()):
+        if not filelock.take(file.fileno()):
             raise UsageProblem(
                 f"Another evaluation is writing to {folder} at this moment.",
                 hint="Wait until it is done, or name another folder with --out DIR.",
             )
         yield
-
-
-if sys.platform == "win32":  # written, not tested
-
-    def _taken(descriptor: int) -> bool:
-        import msvcrt
-
-        try:
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-
-    def _taken(descriptor: int) -> bool:
-        import fcntl
-
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True  # a file system without locks; better than no evaluation
-        return True

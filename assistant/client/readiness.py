@@ -50,14 +50,23 @@ async def of_daemon(server: Server, target: Daemon, *, start: bool) -> str:
     path = store.resolve(target.model)
     starter = _Starter(target, path) if start else None
     delay, silent_since = _FIRST_DELAY, time.monotonic()
+    renew = start
     while True:
         health = await server.health()
         if health is not None:
             silent_since = time.monotonic()
             if health.get("status") == "failed":
                 raise dialect.error_of(health, DaemonProblem) or DaemonProblem(str(health))
-            if health.get("status") == "ok" and (name := await _held(server, target, path, start)):
-                return name
+            held = (
+                await _held(server, target, path, start) if health.get("status") == "ok" else None
+            )
+            if held is not None:
+                name, version = held
+                # An older daemon goes on while it has work: it speaks the same protocol.
+                outdated = renew and _older(version, __version__)
+                if not (outdated and await server.shutdown(when_idle=True)):
+                    return name
+                renew = False
         elif starter is None:
             raise DaemonProblem(
                 "The engine daemon does not run.", hint="Start it with: assistant serve"
@@ -73,17 +82,15 @@ async def of_daemon(server: Server, target: Daemon, *, start: bool) -> str:
         delay = min(delay * 1.5, _LONGEST_DELAY)
 
 
-async def _held(server: Server, target: Daemon, path: Path, start: bool) -> str | None:
-    """The name of the model if the daemon has what is wanted; else an idle daemon is ended."""
+async def _held(server: Server, target: Daemon, path: Path, start: bool) -> tuple[str, str] | None:
+    """The model's name and the daemon's version if it has what is wanted; else an idle daemon is
+    ended."""
     try:
         status = await server.status()
         model, inline = status["model"], status.get("inline_path")
         right = _same_file(model["path"], path, model["modified_ns"])
         if right and _same(inline, target.inline_path()):
-            # An older daemon goes on while it has work: it speaks the same protocol.
-            outdated = start and _older(str(status.get("version")), __version__)
-            gone = outdated and await server.shutdown(when_idle=True)
-            return None if gone else str(model["id"])
+            return str(model["id"]), str(status.get("version"))
         if start:
             await server.shutdown(when_idle=True)
     except (AssistantError, KeyError):

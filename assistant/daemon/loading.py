@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.daemon.worker import Load
 from assistant.engine.engine import Engine, OnProgress
+from assistant.errors import ModelProblem
 from assistant.models import gguf, memory
 
 if TYPE_CHECKING:
@@ -20,25 +22,35 @@ def loads(options: Options) -> tuple[Load, Load | None]:
     """
     # Once: weights are mapped from their file, and count as free when they are in use.
     budget = memory.budget_bytes(options.memory_gb)
-    first = options.model_path
+    first, second = options.model_path, options.inline_path
 
     def load(path: Path, beside: Path | None) -> Load:
         def make(on_progress: OnProgress) -> Engine:
-            taken = 0 if beside is None else _estimate(beside, options).total
-            left = None if budget is None else budget - taken
+            left = budget
+            if left is not None and path == second and beside is not None:
+                left -= _needed(beside, options)
             header = gguf.read_header(path)
-            memory.check_fits(header, _tokens(header, options), left)
-            return Engine(path, options.engine, on_progress)
+            needed = memory.check_fits(header, _tokens(header, options), left).total
+            settings = options.engine
+            if budget is not None:
+                # What nobody needs is for finished sequences, half of it for each of two models.
+                other = 0 if beside is None else _needed(beside, options)
+                spare = max(0, budget - needed - other) // (1 if beside is None else 2)
+                settings = dataclasses.replace(settings, stash_bytes=spare)
+            return Engine(path, settings, on_progress)
 
         return make
 
-    second = options.inline_path
-    return load(first, None), load(second, first) if second is not None else None
+    return load(first, second), load(second, first) if second is not None else None
 
 
-def _estimate(path: Path, options: Options) -> memory.Estimate:
-    header = gguf.read_header(path)
-    return memory.estimate(header, _tokens(header, options))
+def _needed(path: Path, options: Options) -> int:
+    """Bytes that a model takes; 0 for one that can not be read, which is told when it is loaded."""
+    try:
+        header = gguf.read_header(path)
+    except ModelProblem:
+        return 0
+    return memory.estimate(header, _tokens(header, options)).total
 
 
 def _tokens(header: gguf.Header, options: Options) -> int:

@@ -23,7 +23,7 @@ _LEAST_WORTH = 16
 """Beginnings shorter than this are not worth a parked sequence of their own."""
 _LIGHT = 16
 """Cells of its own that a parked sequence may have while others work. llama.cpp looks at cells in
-steps of 256, so that a few more can cost a 1B model 1.4 ms a token."""
+steps of 256, so that a few more can cost as much as 256."""
 
 
 class Memory(Protocol):
@@ -243,7 +243,10 @@ class Cache:
     def _move_out(self, kept: Kept) -> bool:
         """Take a parked sequence out of the context; it is kept outside if that is possible."""
         if self._divisible and self.stash.make_room(self._memory.state_size(kept.id)):
-            data = self._memory.save(kept.id)
+            try:
+                data = self._memory.save(kept.id)
+            except MemoryError:  # then it is not kept
+                data = b""
             if len(data):
                 self.stash.put(Stashed(kept.tokens[:], data, kept.used))
         return self._evict(kept)

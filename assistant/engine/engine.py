@@ -97,6 +97,7 @@ class Engine:
             lib.llama_model_free(self._model)
             raise
         self._own: Scheduler | None = None
+        self._stash_bytes = settings.stash_bytes
         self.facts = ModelFacts(
             path=path,
             modified_ns=modified_ns,
@@ -122,7 +123,8 @@ class Engine:
     def stash_bytes(self) -> int:
         """Memory for finished sequences outside of the context."""
         whole = self.context.cells * _bytes_per_token(self._lib, self._model)
-        return min(_STASH_BYTES, whole)
+        most = _STASH_BYTES if self._stash_bytes is None else self._stash_bytes
+        return min(_STASH_BYTES, whole, most)
 
     @property
     def divisible(self) -> bool:

@@ -71,7 +71,7 @@ class Scheduler:
             if not self._stopping:
                 self._arrived.append((engine, ticket))
             call = self._call
-            if call is not None and _worth_aborting(call, ticket):
+            if call is not None and worth_aborting(call, ticket):
                 call.lane.context.abort()
             self._changed.notify()
         if older is not None:
@@ -131,7 +131,12 @@ class Scheduler:
     def run(self) -> None:
         """Serve until `stop`."""
         while not self._stopping:
-            worked = self.step()
+            try:
+                worked = self.step()
+            except Exception as error:
+                log.exception("a step could not be made")
+                self._give_up(EngineProblem(f"The engine failed: {error!r}. Ask again."))
+                worked = True
             with self._changed:
                 if not worked and not self._arrived and not self._stopping:
                     # Requests that can not go on are looked at again; without any, sleep.
@@ -143,7 +148,8 @@ class Scheduler:
     def step(self) -> bool:
         """One call; False when there is nothing to do."""
         self._intake()
-        cancelled, self._cancelled = self._cancelled, False
+        with self._changed:
+            cancelled, self._cancelled = self._cancelled, False
         for lane in self._lanes.values():
             if cancelled or lane.ended:
                 self._let_go(lane)
@@ -204,6 +210,16 @@ class Scheduler:
             self._forget_source(one.ticket)
             one.ticket.finish(one.summary())
 
+    def _give_up(self, error: AssistantError) -> None:
+        """End all requests with an error, and begin afresh."""
+        for engine, lane in list(self._lanes.items()):
+            for one in list(lane.everyone()):
+                self._forget_source(one.ticket)
+                if one.begun or one.ticket.claim():
+                    one.ticket.finish(error)
+                one.close()
+            self.attach(engine)
+
     def _forget_source(self, ticket: Ticket) -> None:
         with self._changed:
             if self._inline.get(ticket.source) is ticket:
@@ -213,7 +229,7 @@ class Scheduler:
         return any(lane.has(priority) for lane in self._lanes.values() for priority in Priority)
 
 
-def _worth_aborting(call: Call, ticket: Ticket) -> bool:
+def worth_aborting(call: Call, ticket: Ticket) -> bool:
     """Whether a call is to be stopped for a request that comes while it runs."""
     if not call.abortable or ticket.priority > call.priority:
         return False

@@ -17,6 +17,8 @@ class EngineSettings:
     cells: int | None = None
     """Tokens that all requests to this model may hold together; None: one context, or several
     where they are cheap."""
+    stash_bytes: int | None = None
+    """Memory for finished sequences outside of the context; None: at most 512 MB."""
     threads: int | None = None
     """CPU threads; None: one for a very small model, otherwise the cores that this process may
     use."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
+
+from assistant import filelock
 
 
 class Watcher(Protocol):
@@ -53,36 +53,10 @@ def held(path: Path, watcher: Watcher, name: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         told = False
-        while not _taken(file.fileno()):
+        while not filelock.take(file.fileno()):
             if not told:
                 watcher.say(f"Another process downloads {name}; waiting for it.")
             told = True
             watcher.advance(0)
             time.sleep(0.1)
         yield
-
-
-if sys.platform == "win32":  # written, not tested
-
-    def _taken(descriptor: int) -> bool:
-        import msvcrt
-
-        try:
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-
-    def _taken(descriptor: int) -> bool:
-        import fcntl
-
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True  # a file system without locks: two writers write the same bytes
-        return True

@@ -27,6 +27,7 @@ from assistant.client import (
     Progress,
     connect,
     connection,
+    readiness,
     running,
     stop,
 )
@@ -348,3 +349,15 @@ async def test_the_daemon_knows_who_started_it(shared: Daemon) -> None:
     async with await connect(shared) as made:
         assert f"pid {os.getpid()}" in (await made.status())["started_by"]
     assert json.loads(locations.daemon_info_path().read_text())["protocol"] == 1
+
+
+async def test_an_older_daemon_gives_way_once(
+    abcd: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it is idle; and a client does not end what it has started itself."""
+    async with await connect(abcd) as made:
+        old = await pid_of(made)
+    monkeypatch.setattr(readiness, "__version__", "99.0.0")
+    async with await connect(abcd) as made:
+        assert await pid_of(made) != old
+        assert await text_of(made) == "ABCD"

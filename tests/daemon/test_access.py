@@ -20,6 +20,7 @@ from assistant.daemon.peers import Peer, peer_of
 from assistant.daemon.server import build_app
 from assistant.daemon.service import MAX_OF_CLIENT, Service
 from assistant.daemon.worker import Job, Worker
+from assistant.engine.engine import Engine
 from assistant.engine.types import Limits, Prepared, Sampling
 from tests.support.daemons import chat, client, daemon
 
@@ -168,7 +169,7 @@ def test_the_kernel_says_who_is_there() -> None:
 
 def service_at(path: Path) -> Service:
     """One that loads nothing."""
-    return Service(Worker(lambda _: None, lambda: None), "x", path, lambda: None)  # type: ignore[arg-type, return-value]
+    return Service(Worker(lambda _: Engine(path)), "x", path, lambda: None)
 
 
 async def test_one_client_can_not_fill_the_queue(tmp_path: Path) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from assistant.engine.engine import Engine
+from assistant.engine.planning import plan
+from assistant.engine.running import Ticket
+from assistant.engine.scheduler import worth_aborting
 from assistant.engine.stash import Stash
 from assistant.engine.types import (
     Budget,
@@ -17,6 +22,7 @@ from assistant.engine.types import (
     Limits,
     Prepared,
     Priority,
+    Sampling,
     Text,
 )
 from tests.engine.scheduling import Asked, Desk, cancelled, same
@@ -228,6 +234,66 @@ def test_what_is_kept_outside_of_the_context_has_a_limit(roomy: Engine) -> None:
     assert desk.all_of(raw(roomy, "0 first words " * 150, 1)).end.cached_tokens == 0
     assert desk.all_of(raw(roomy, "5 first words " * 150, 1)).end.cached_tokens > 1000
     desk.assert_empty()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.9])
+def test_guessing_ahead_does_not_change_the_text(desk: Desk, temperature: float) -> None:
+    """Guesses are right and wrong here: the model falls into loops, and out of them."""
+    drafted = accepted = 0
+    for number in range(12):
+        plain = replace(
+            raw(desk.engine, f"{number} round and round " * 12, 150),
+            sampling=Sampling(temperature=temperature, seed=number),
+        )
+        alone = solo(desk.engine, plain)
+        with_lookup = Desk(desk.engine)
+        with_lookup.lane.costs.measured(1, 1.0)  # as if a row more cost next to nothing
+        with_lookup.lane.costs.measured(16, 1.01)
+        guessed = with_lookup.all_of(replace(plain, lookup=()))
+        drafted, accepted = drafted + guessed.end.drafted, accepted + guessed.end.accepted
+        if temperature == 0:
+            assert same(guessed, alone)
+        with_lookup.assert_empty()
+    assert drafted > accepted > 50 or (temperature and drafted > accepted)
+
+
+def test_long_calls_are_for_a_request_that_is_alone(desk: Desk) -> None:
+    """On a slow machine it gets rows enough to be quick; with another one nobody waits long."""
+    for _ in range(50):
+        desk.lane.pace.observe(16, 16 * 0.05)
+    alone = desk.ask(raw(desk.engine, "alone " * 300, 1))
+    desk.step()
+    assert alone.evaluated[-1] == 64
+    other = desk.ask(raw(desk.engine, "other " * 300, 1))
+    for _ in range(50):
+        desk.lane.pace.observe(16, 16 * 0.05)
+    desk.step()
+    assert sum(one.evaluated[-1] for one in (alone, other)) <= 64 + 16
+    desk.finish([alone, other])
+    desk.assert_empty()
+
+
+@pytest.mark.parametrize(
+    ("arrives", "left", "aborted"),
+    [
+        (INLINE, 0.2, True),
+        (INLINE, 0.05, False),
+        (INTERACTIVE, 3.0, True),
+        (INTERACTIVE, 0.9, False),
+        (BACKGROUND, 3.0, False),
+    ],
+)
+def test_who_may_stop_a_call(desk: Desk, arrives: Priority, left: float, aborted: bool) -> None:
+    """And nobody stops what was stopped once."""
+    desk.ask(raw(desk.engine, "a " * 50, 1))
+    desk.scheduler._intake()
+    call = plan(desk.lane, INTERACTIVE)
+    assert call is not None
+    call.started, call.expected = time.perf_counter(), left
+    newcomer = Ticket(raw(desk.engine, "b"), lambda _: None, arrives)
+    assert worth_aborting(call, newcomer) is aborted
+    call.parts[0].running.protected = True
+    assert not worth_aborting(call, newcomer)
 
 
 def test_an_evaluated_prompt_can_be_kept_without_an_answer(desk: Desk) -> None:

@@ -13,6 +13,7 @@ import pytest
 from assistant.engine import scheduler as scheduler_module
 from assistant.engine.engine import Engine
 from assistant.engine.types import EngineSettings, Figures, Priority
+from assistant.errors import EngineProblem
 from tests.engine.scheduling import Asked, Desk, cancelled, same
 from tests.engine.test_scheduler import all_same, raw
 from tests.support.daemons import wait_until
@@ -137,4 +138,29 @@ def test_what_is_under_way_ends_when_the_scheduler_stops(slow: Engine) -> None:
     late = desk.ask(raw(slow, "late", 5))
 
     assert all(cancelled(one) for one in [*asked, late])
+    desk.assert_empty()
+
+
+def test_a_defect_ends_the_requests_and_not_the_engine(
+    slow: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it is: nobody waits for ever, and the next request is served."""
+    desk = Served(slow)
+    request = raw(slow, "after it", 5)
+    expected = _alone(desk, request)
+    planned = scheduler_module.plan
+
+    def broken(*arguments: object) -> None:
+        monkeypatch.setattr(scheduler_module, "plan", planned)
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(scheduler_module, "plan", broken)
+    failed = desk.ask(request)
+    desk.wait([failed])
+    (error,) = failed.ends
+    assert isinstance(error, EngineProblem)
+    assert "a defect" in str(error)
+    assert same(_alone(desk, request), expected)
+    desk.scheduler.stop()
+    desk.thread.join(30)
     desk.assert_empty()

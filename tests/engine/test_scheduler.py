@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from assistant.engine import lane
 from assistant.engine.engine import Engine
 from assistant.engine.planning import plan
 from assistant.engine.running import Ticket
@@ -255,6 +256,26 @@ def test_guessing_ahead_does_not_change_the_text(desk: Desk, temperature: float)
             assert same(guessed, alone)
         with_lookup.assert_empty()
     assert drafted > accepted > 50 or (temperature and drafted > accepted)
+
+
+def test_a_guess_is_not_decided_by_a_lead_that_rounding_can_turn(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a token is chosen again in a call of its own; that comes to an end, too."""
+    monkeypatch.setattr(lane, "UNCERTAIN", 1e9)
+    drafted = 0
+    for number in range(6):
+        request = raw(desk.engine, f"{number} round and round " * 12, 150)
+        alone = solo(desk.engine, request)
+        with_lookup = Desk(desk.engine)
+        with_lookup.lane.costs.measured(1, 1.0)
+        with_lookup.lane.costs.measured(16, 1.01)
+        guessed = with_lookup.all_of(replace(request, lookup=()))
+        drafted += guessed.end.drafted
+        assert guessed.end.accepted == 0
+        assert same(guessed, alone)
+        with_lookup.assert_empty()
+    assert drafted > 0
 
 
 def test_long_calls_are_for_a_request_that_is_alone(desk: Desk) -> None:

@@ -22,6 +22,10 @@ USUAL_SECONDS = 0.9
 """Planned length of a call that evaluates prompts; an urgent request can abort it."""
 SHARED_SECONDS = 0.25
 """... while an answer of the same class is being generated, and stutters with each call."""
+BRIEF_SECONDS = 0.6
+"""... if the prompts that wait are short: long enough for good rows, and soon over."""
+SHORT_SECONDS = 2.0
+"""Prompts that are read within it, all together, are short."""
 UNABORTABLE_SECONDS = 0.1
 """... where the backend can not abort a call."""
 LONE_SECONDS = 5.0
@@ -65,6 +69,11 @@ class Pace:
     def expected(self, rows: int) -> float:
         """How long a call with so many rows will take, in seconds."""
         return self._step if rows < LEAST_ROWS else rows * self._per_row
+
+
+def overhang(rows: int) -> int:
+    """By how much a prompt may go over `rows` to end there: another call would cost more."""
+    return rows // LEAST_ROWS
 
 
 def aligned(start: int, count: int) -> int:

@@ -61,15 +61,21 @@ def _prompt_rows(lane: Lane, taken: int, evaluating: list[Running], alone: bool)
     """Rows for prompts in a call that has some already; a few even if there are many."""
     if alone and lane.abortable and not any(one.protected for one in evaluating):
         return lane.pace.rows_alone()
-    seconds = pace.SHARED_SECONDS if taken else pace.USUAL_SECONDS
+    seconds = _shared_seconds(lane, evaluating) if taken else pace.USUAL_SECONDS
     if not lane.abortable:
         seconds = min(seconds, pace.UNABORTABLE_SECONDS)
-    within = max(pace.LEAST_ROWS, lane.pace.rows_within(seconds) - taken)
-    return min(within, lane.context.rows - taken)
+    return min(lane.pace.rows_within(seconds), lane.context.rows - taken)
+
+
+def _shared_seconds(lane: Lane, evaluating: list[Running]) -> float:
+    """How long a call may be that evaluates prompts beside answers."""
+    left = lane.pace.expected(sum(one.pending for one in evaluating))
+    return pace.BRIEF_SECONDS if left <= pace.SHORT_SECONDS else pace.SHARED_SECONDS
 
 
 def _put_prompts(lane: Lane, parts: list[Part], evaluating: list[Running], rows: int) -> None:
     taken: list[Running] = []
+    over = min(pace.overhang(rows), lane.context.rows - lane.batch.count - rows)
     for one in evaluating:
         if rows <= 0 or len(parts) >= lane.context.outputs:
             return
@@ -79,7 +85,7 @@ def _put_prompts(lane: Lane, parts: list[Part], evaluating: list[Running], rows:
         if any(_shared_ahead(one, other) for other in taken):
             continue
         count = one.pending
-        if count > rows:
+        if count > rows + over:
             count = pace.aligned(one.done, rows)
             if count > rows:
                 continue

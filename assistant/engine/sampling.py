@@ -35,9 +35,9 @@ _GREEDY_BELOW = 1e-6
 _MOST_KEPT = 2**31 - 1
 # From so many tokens on, looking for the few most likely ones first is quicker.
 _LARGE, _FEW = 32768, 256
-# Candidates that are aimed at and at most taken, for each one that is kept; and how far the aim
-# is lowered, in logits, when there were fewer.
-_AIM, _SPARE, _SLACK = 4, 24, 0.25
+# Candidates for each one that is kept: that are aimed at, so few and so many that the aim stays,
+# and at most taken; and how far the aim is lowered, in logits, when there were fewer.
+_AIM, _CLOSE, _FAR, _SPARE, _SLACK = 4, 2, 8, 24, 0.25
 # llama_token_data: what a chain of samplers works on.
 _CANDIDATE = numpy.dtype(
     [("id", numpy.int32), ("logit", numpy.float32), ("p", numpy.float32)], align=True
@@ -86,6 +86,7 @@ class Sampler:
         self._piece = vocabulary.piece
         self._never = numpy.array(vocabulary.suppressed, numpy.intp)
         self._chain = None if sampling.temperature < _GREEDY_BELOW else _chain(lib, sampling)
+        self._candidates: _Candidates | None = None
 
     def __enter__(self) -> Sampler:
         return self
@@ -188,12 +189,11 @@ class Sampler:
         if self._chain is not None and 0 < self._top_k <= _FEW and len(logits) >= _LARGE:
             # All that top-k can keep; the other candidates need not be made. A NaN is among them
             # or leaves none, as it is the largest for numpy and no number is as large.
-            ids = self._likely(logits)
-            kept = logits[ids]
+            ids, kept = self._likely(logits)
             top = float(kept.max()) if len(kept) else math.nan
             if not math.isfinite(top):
                 raise _not_a_number(top)
-            return self._draw(ids, kept)
+            return self._draw(self._chain, ids, kept)
         # The first NaN is the largest for argmax: one look at the winner finds it.
         best = int(logits.argmax())
         top = float(logits[best])
@@ -206,20 +206,24 @@ class Sampler:
             self.margin = _margin(logits, best, top)
         return best
 
-    def _likely(self, logits: Logits) -> Ids:
-        """At least the `top_k` largest, and not many more.
+    def _likely(self, logits: Logits) -> tuple[Ids, Logits]:
+        """At least the `top_k` largest and not many more: which, and their logits.
 
         Logits of neighbouring tokens lie in the same range: what was a little below the `top_k`-th
         one the last time lets enough through now, nearly always, with one look at all of them.
         """
+        top_k = self._top_k
         ids = numpy.flatnonzero(logits >= self._threshold)
-        if not self._top_k <= len(ids) <= _SPARE * self._top_k:
-            ids = largest(logits, min(2 * self._top_k, len(logits)))
+        if _CLOSE * top_k <= len(ids) <= _FAR * top_k:
+            return ids, logits[ids]
+        if not top_k <= len(ids) <= _SPARE * top_k:
+            ids = largest(logits, min(2 * top_k, len(logits)))
+        kept = logits[ids]
         if len(ids):
-            beyond = max(0, len(ids) - _AIM * self._top_k)
-            lower = float(numpy.partition(logits[ids], beyond)[beyond])
-            self._threshold = lower if len(ids) >= _AIM * self._top_k else lower - _SLACK
-        return ids
+            beyond = max(0, len(ids) - _AIM * top_k)
+            lower = float(numpy.partition(kept, beyond)[beyond])
+            self._threshold = lower if len(ids) >= _AIM * top_k else lower - _SLACK
+        return ids, kept
 
     def _choose_among(self, logits: Logits, ids: Ids, want_margin: bool) -> int:
         """As `_choose`, among some tokens only."""
@@ -230,22 +234,42 @@ class Sampler:
             raise _not_a_number(top)
         # Infinitely unlikely ones, if nothing else is allowed: there is nothing to draw from.
         if self._chain is not None and top != -math.inf:
-            return self._draw(ids, allowed)
+            return self._draw(self._chain, ids, allowed)
         if want_margin:
             self.margin = _margin(allowed, best, top)
         return int(ids[best])
 
-    def _draw(self, ids: Ids, logits: Logits) -> int:
-        candidates = numpy.empty(len(ids), _CANDIDATE)
-        candidates["id"], candidates["logit"], candidates["p"] = ids, logits, 0
-        data = self._lib.llama_token_data_array(
-            data=candidates.ctypes.data_as(self._lib.llama_token_data_p),
-            size=len(ids),
-            selected=-1,
-            sorted=False,
-        )
-        self._lib.llama_sampler_apply(self._chain, ctypes.byref(data))
-        return int(candidates["id"][data.selected])
+    def _draw(self, chain: Any, ids: Ids, logits: Logits) -> int:
+        if self._candidates is None or len(ids) > self._candidates.room:
+            self._candidates = _Candidates(self._lib, 2 * len(ids))
+        return self._candidates.draw(chain, ids, logits)
+
+
+class _Candidates:
+    """What a chain of samplers chooses among, in memory that is used again for each token.
+
+    Args:
+        lib: the checked library.
+        room: the most of them.
+    """
+
+    def __init__(self, lib: Any, room: int) -> None:
+        self.room = room
+        self._rows = numpy.zeros(room, _CANDIDATE)
+        self._ids, self._logits = self._rows["id"], self._rows["logit"]
+        data = self._rows.ctypes.data_as(lib.llama_token_data_p)
+        self._array = lib.llama_token_data_array(data=data, size=0, selected=-1, sorted=False)
+        self._pointer = ctypes.byref(self._array)
+        self._apply = lib.llama_sampler_apply
+
+    def draw(self, chain: Any, ids: Ids, logits: Logits) -> int:
+        """One of `ids`, ``(candidates,)``, which have these logits."""
+        count = len(ids)
+        self._ids[:count], self._logits[:count] = ids, logits
+        array = self._array
+        array.size, array.selected, array.sorted = count, -1, False
+        self._apply(chain, self._pointer)
+        return int(self._ids[array.selected])
 
 
 def ready(vocabulary: Vocabulary, sampling: Sampling, limits: Limits) -> None:

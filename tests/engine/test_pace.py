@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.engine.pace import USUAL_SECONDS, Pace, aligned
+from assistant.engine.pace import USUAL_SECONDS, Pace, aligned, overhang
 
 GIB = 1 << 30
 
@@ -49,3 +49,7 @@ def test_a_request_that_is_alone_gets_rows_enough_to_be_quick() -> None:
         slower.observe(16, 16 * 0.5)
     assert (slow.rows_within(USUAL_SECONDS), slow.rows_alone()) == (16, 64)
     assert slower.rows_alone() == 16
+
+
+def test_a_call_may_be_a_little_longer_to_end_a_prompt() -> None:
+    assert [overhang(rows) for rows in (1, 16, 64, 512)] == [0, 1, 4, 32]

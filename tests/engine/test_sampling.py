@@ -363,9 +363,20 @@ def test_the_likely_ones_are_found_however_the_logits_change(small: Decoded) -> 
             spread, shift = chance.choice([0.0, 0.1, 3.0, 30.0]), chance.choice([0.0, -50.0, 50.0])
             logits = (chance.standard_normal(40_000) * spread + shift).astype(np.float32)
             best = np.sort(logits)[-5:]
-            found = np.sort(logits[chosen_by._likely(logits)])
-            assert (found[-5:] == best).all()
+            ids, kept = chosen_by._likely(logits)
+            assert (kept == logits[ids]).all()
+            assert (np.sort(kept)[-5:] == best).all()
         logits[:] = np.nan
-        assert (
-            not len(chosen_by._likely(logits)) or np.isnan(logits[chosen_by._likely(logits)]).all()
-        )
+        assert np.isnan(chosen_by._likely(logits)[1]).all()
+
+
+def test_candidates_that_are_more_than_before_get_memory_of_their_own(small: Decoded) -> None:
+    """What was drawn is one of those that were given, however many there were the last time."""
+    chance = np.random.default_rng(1)
+    with sampler(small, request(Sampling(temperature=1.0, top_k=4, seed=1))) as chosen_by:
+        for count in (1, 2, 3, 40, 5, 4000, 1):
+            ids = chance.permutation(40_000)[:count]
+            logits = chance.standard_normal(count).astype(np.float32)
+            likely = ids[np.argsort(logits)[-4:]]
+            for _ in range(20):
+                assert chosen_by._draw(chosen_by._chain, ids, logits) in likely

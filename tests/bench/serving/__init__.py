@@ -1,7 +1,8 @@
 """Our engine beside llama.cpp's own programs: `make bench-serving [ARGS="single four --quick"]`.
 
 Both sides run the same GGUF files with the same number of threads on the same machine, in turn;
-every figure is a median of several rounds, and out/bench/serving.json keeps each single value.
+every figure is a median of several rounds, and out/bench/serving.json keeps each single value. A
+time or rate is held against the other side's of the same round, and the median of these is told.
 llama-server and llama-bench are built from the source that the pinned llama-cpp-python was built
 from. Run it on a machine that does nothing else: two threads that wait for each other lose most of
 their speed to a third.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
+
 from tests.bench.serving.client import Answer
 from tests.bench.serving.models import Model
-from tests.bench.serving.report import Series
+from tests.bench.serving.report import Series, paired
 from tests.bench.serving.setting import Setting, body, in_turn
 from tests.bench.serving.sides import Side
 from tests.bench.serving.vocabulary import Prompts
@@ -32,7 +34,7 @@ def _measure(setting: Setting, model: Model) -> None:
         for side in in_turn(setting.runs, both):
             rates.setdefault(side.name, []).append(_together(side, prompts, tokens))
     ours, theirs = (Series(side.name, tuple(rates[side.name])) for side in both)
-    share = ours.median / theirs.median
+    share = paired(ours, theirs, operator.truediv)
     what = f"tokens/s of {CLIENTS} clients, {_PROMPT} + {tokens} tokens each"
     target = f"at least {_LEAST_SHARE}"
     setting.add(NAME, model, what, (ours, theirs), f"{share:.3f}", target, share >= _LEAST_SHARE)

@@ -7,7 +7,7 @@ import os
 import platform
 import statistics
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -85,6 +85,15 @@ class Report:
         partial = self.path.with_suffix(".part")
         partial.write_text(text + "\n")
         partial.replace(self.path)
+
+
+def paired(ours: Series, theirs: Series, compare: Callable[[float, float], float]) -> float:
+    """The median of what each round makes of its two values.
+
+    A machine whose speed drifts from minute to minute changes both values of a round alike.
+    """
+    rounds = zip(ours.values, theirs.values, strict=True)
+    return statistics.median(compare(mine, its) for mine, its in rounds)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

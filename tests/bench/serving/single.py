@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
+
 from tests.bench.serving import sides
 from tests.bench.serving.models import Model
-from tests.bench.serving.report import Series
+from tests.bench.serving.report import Series, paired
 from tests.bench.serving.setting import Setting, body, pause
 from tests.bench.serving.sides import Side
 
@@ -35,7 +37,7 @@ def _decoding(setting: Setting, model: Model, side: Side, depth: int) -> None:
         pause()
         ours.append(client.ask(body(prompt, model.tokens)).token_ms)
     mine, reference = Series("ours", tuple(ours)), Series("llama-bench", tuple(bare))
-    over = mine.median - reference.median
+    over = paired(mine, reference, operator.sub)
     allowed = max(_FREE_MS, _FREE_SHARE * reference.median)
     what = f"ms a token at depth {depth}, {model.threads} threads"
     result = f"{over:+.3f} ms ({over / reference.median:+.1%})"
@@ -56,7 +58,7 @@ def _prompt(setting: Setting, model: Model, side: Side) -> None:
         ours.append(answer.evaluated / answer.first_ms * 1000)
         inside.append(answer.evaluated / answer.prompt_ms * 1000)
     mine, reference = Series("ours", tuple(ours)), Series("llama-bench", tuple(bare))
-    share = mine.median / reference.median
+    share = paired(mine, reference, operator.truediv)
     series = (mine, reference, Series("ours, by its own clock", tuple(inside)))
     what = f"tokens/s of a prompt of {_PROMPT}, to the first token"
     if not model.big:

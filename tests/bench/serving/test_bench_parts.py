@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import socket
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from assistant.models.gguf import read_header
 from tests.bench.serving import blocks, gguf_file, shapes, sides, vocabulary
 from tests.bench.serving.blocks import Kind
 from tests.bench.serving.client import Stream, Unanswered, parse
-from tests.bench.serving.report import percentile
+from tests.bench.serving.report import Series, paired, percentile
 from tests.support import tiny_gguf
 
 
@@ -112,6 +113,12 @@ def test_prompts_are_new_and_have_the_asked_length(tmp_path: Path) -> None:
     first, second = prompts.fresh(40), prompts.fresh(40)
     assert first != second
     assert len(first.split()) == len(second.split()) == 40
+
+
+def test_rounds_are_compared_with_themselves() -> None:
+    """The machine became twice as slow; ours took a tenth more all the time."""
+    ours, theirs = Series("ours", (1.1, 2.2, 2.2)), Series("theirs", (1.0, 2.0, 2.0))
+    assert paired(ours, theirs, operator.truediv) == pytest.approx(1.1)
 
 
 def test_percentiles_are_values_that_occurred() -> None:

@@ -3,6 +3,10 @@
 Text that is rewritten repeats long stretches of itself. What followed the last time the newest
 tokens were seen is guessed to follow again; one decode call evaluates the guesses together, and
 those that the model would have chosen itself are kept. Whether that pays: `speculation.py`.
+
+Where a rewrite differs from its source in one token, as with a name, the guess goes on behind
+that token; the two places agree less then than another one may, which is taken instead. What was
+put for a token the last time is guessed to be put for it again.
 """
 
 from __future__ import annotations
@@ -34,7 +38,8 @@ class PromptLookup:
     """
 
     matched: int = 0
-    """Tokens before the newest guess that agreed, at most 32: how sure it is."""
+    """Tokens before the newest guess that agreed, at most 32, halved for each that did not: how
+    sure it is."""
 
     def __init__(self, tokens: Sequence[int], extra: Sequence[int] = ()) -> None:
         self._text = [*extra, _BORDER, *tokens] if extra else list(tokens)
@@ -43,13 +48,16 @@ class PromptLookup:
         self._older = [_NOWHERE] * min(_KEY, len(self._text))
         self._key = 0
         self._index_all()
+        # The place that is guessed from, how many tokens before it agreed, and since a difference.
         self._source = _NOWHERE
+        self._agreed = self._since = 0
+        self._instead: dict[int, int] = {}
 
     def extend(self, token: int) -> None:
         """Go on with `token`."""
         text = self._text
         if self._source != _NOWHERE:
-            self._source = self._source + 1 if text[self._source] == token else _NOWHERE
+            self._follow(text[self._source], token)
         # The end of the text is known as a place as soon as something follows it.
         place = len(text)
         if self._complete():
@@ -66,13 +74,30 @@ class PromptLookup:
         if place == _NOWHERE:
             self.matched = 0
             return []
-        self._source = place
+        if place != self._source:
+            self._source, self._since = place, self.matched
+        self._agreed = self.matched
         guess = self._text[place : place + limit]
         if _BORDER in guess:
-            return guess[: guess.index(_BORDER)]
+            limit = guess.index(_BORDER)
+            guess = guess[:limit]
         while len(guess) < limit:  # it reached the end: what repeats itself goes on doing so
             guess += guess[: limit - len(guess)]
-        return guess
+        return [self._instead.get(token, token) for token in guess] if self._instead else guess
+
+    def _follow(self, guess: int, token: int) -> None:
+        """Go on in the source: behind a token that was right, or behind a single wrong one."""
+        if guess == token:
+            self._instead.pop(guess, None)
+        if token in (guess, self._instead.get(guess)):
+            self._agreed, self._since = min(_LONGEST, self._agreed + 1), self._since + 1
+        elif self._since and self._agreed >= 2 * _KEY and guess != _BORDER:
+            self._agreed, self._since = self._agreed // 2, 0
+            self._instead[guess] = token
+        else:
+            self._source = _NOWHERE
+            return
+        self._source += 1
 
     def _complete(self) -> bool:
         """Are there three tokens at the end, all of one text?"""
@@ -83,7 +108,7 @@ class PromptLookup:
         """The place with the most tokens before it that agree; the one in use wins a tie."""
         best, matched = _NOWHERE, 0
         if self._source != _NOWHERE and self._text[self._source] != _BORDER:
-            best, matched = self._source, self._agreeing(self._source)
+            best, matched = self._source, max(self._agreed, self._agreeing(self._source))
         place = self._newest.get(self._key, _NOWHERE)
         for _ in range(_PLACES):
             if place == _NOWHERE or matched >= _LONGEST:

@@ -79,6 +79,62 @@ def test_a_copy_goes_on_where_it_is() -> None:
     assert lookup.draft(3) == [1, 2, 3]
 
 
+def said(lookup: PromptLookup, *tokens: int) -> PromptLookup:
+    """These tokens were chosen, one by one, each after a guess."""
+    for token in tokens:
+        lookup.draft(1)
+        lookup.extend(token)
+    return lookup
+
+
+def test_behind_a_token_that_was_replaced_the_copy_goes_on() -> None:
+    source = list(range(1, 21))
+
+    lookup = said(PromptLookup([*source, 0]), 1, 2, 3, 4, 5, 6, 7, 99)
+
+    assert lookup.draft(3) == [9, 10, 11]
+    assert lookup.matched == 3
+
+
+def test_what_was_put_for_a_token_is_guessed_to_be_put_for_it_again() -> None:
+    source = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 7, 11, 12, 7, 13]
+    lookup = said(PromptLookup([*source, 0]), 1, 2, 3, 4, 5, 6, 99)
+    assert lookup.draft(4) == [8, 9, 10, 99]
+    assert said(lookup, 8, 9, 10, 99).draft(3) == [11, 12, 99]
+    assert lookup.matched == 3 + 4
+
+
+def test_until_the_token_itself_comes_again() -> None:
+    source = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 7, 11, 12, 7, 13]
+    lookup = said(PromptLookup([*source, 0]), 1, 2, 3, 4, 5, 6, 99, 8, 9, 10, 7)
+    assert lookup.draft(3) == [11, 12, 7]
+
+
+def test_behind_two_that_are_wrong_it_does_not() -> None:
+    source = list(range(1, 41))
+    long = said(PromptLookup([*source, 0]), *source[:30], 99, 98)
+    assert long.draft(3) == []
+    assert said(long, 38, 39, 40).draft(3) == [0, *source[:2]]
+
+
+def test_little_that_agreed_is_not_worth_going_on() -> None:
+    lookup = said(PromptLookup([1, 2, 3, 4, 5, 6, 7, 8, 9, 0]), 1, 2, 3, 4, 5, 99)
+    assert lookup.draft(3) == []
+
+
+def test_a_place_that_agrees_better_is_taken_instead() -> None:
+    """Twelve agreed before the difference, which leaves six; seven agree at another place."""
+    source, other = list(range(1, 21)), [7, 8, 9, 10, 11, 12, 99, 50, 51]
+    lookup = said(PromptLookup([*source, *other, 0]), *range(1, 13))
+    assert said(lookup, 99).draft(2) == [50, 51]
+
+
+def test_the_copy_does_not_go_on_behind_the_end_of_the_buffer() -> None:
+    buffer = [1, 2, 3, 4, 5, 6, 7, 8]
+    lookup = said(PromptLookup([20, 21, 22], extra=buffer), *buffer, 99)
+    assert lookup.draft(3) == []
+
+
 def test_the_buffer_is_guessed_from_but_not_across_its_border() -> None:
     lookup = PromptLookup([1, 2, 3], extra=[1, 2, 3, 4, 5, 6, 9, 8, 7])
     assert lookup.draft(16) == [4, 5, 6, 9, 8, 7]

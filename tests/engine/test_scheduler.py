@@ -278,53 +278,6 @@ def test_a_guess_is_not_decided_by_a_lead_that_rounding_can_turn(
     assert drafted > 0
 
 
-def test_long_calls_are_for_a_request_that_is_alone(desk: Desk) -> None:
-    """On a slow machine it gets rows enough to be quick; with another one nobody waits long."""
-    for _ in range(50):
-        desk.lane.pace.observe(16, 16 * 0.05)
-    alone = desk.ask(raw(desk.engine, "alone " * 300, 1))
-    desk.step()
-    assert alone.evaluated[-1] == 64
-    other = desk.ask(raw(desk.engine, "other " * 300, 1))
-    for _ in range(50):
-        desk.lane.pace.observe(16, 16 * 0.05)
-    desk.step()
-    assert sum(one.evaluated[-1] for one in (alone, other)) <= 64 + 16
-    desk.finish([alone, other])
-    desk.assert_empty()
-
-
-@pytest.mark.parametrize(("length", "rows"), [(200, 64), (600, 32)])
-def test_prompts_beside_an_answer_get_good_rows_only_if_they_are_short(
-    desk: Desk, length: int, rows: int
-) -> None:
-    """Seven milliseconds a row: 64 of them are half a second for whoever reads the answer."""
-    answer = desk.ask(raw(desk.engine, "def f():", 100))
-    while not answer.text:
-        desk.step()
-    prompt = desk.ask(replace(raw(desk.engine, "x", 1), tokens=tuple(range(length))))
-    for _ in range(50):
-        desk.lane.pace.observe(64, 64 * 0.007)
-    desk.step()
-    assert prompt.evaluated[-1] == rows
-    desk.scheduler.cancel(answer.ticket)
-    desk.finish([answer, prompt])
-    desk.assert_empty()
-
-
-def test_a_prompt_ends_in_the_call_that_it_hardly_exceeds(desk: Desk) -> None:
-    for _ in range(50):
-        desk.lane.pace.observe(64, 64 * 0.01)
-    first, second = (
-        desk.ask(replace(raw(desk.engine, "x", 1), tokens=tuple(range(start, start + 66))))
-        for start in (0, 100)
-    )
-    desk.step()
-    assert (first.evaluated[-1], second.evaluated[-1]) == (66, 0)
-    desk.finish([first, second])
-    desk.assert_empty()
-
-
 @pytest.mark.parametrize(
     ("arrives", "left", "aborted"),
     [

@@ -1,0 +1,78 @@
+"""How many rows of which request go into a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from assistant.engine.engine import Engine
+from assistant.engine.types import EngineSettings, Limits, Prepared
+from tests.engine.scheduling import Desk
+from tests.support.tiny_gguf import Tiny, write
+
+
+@pytest.fixture(scope="module")
+def roomy(models: Path) -> Iterator[Engine]:
+    """Random weights, 4096 tokens of context."""
+    path = write(models / "planned.gguf", Tiny(context=4096))
+    with Engine(path, EngineSettings(threads=1, cells=16384)) as engine:
+        yield engine
+
+
+@pytest.fixture
+def desk(roomy: Engine) -> Desk:
+    return Desk(roomy)
+
+
+def raw(engine: Engine, text: str, tokens: int) -> Prepared:
+    return engine.prepare_raw(text, limits=Limits(max_tokens=tokens, ignore_end=True))
+
+
+def test_long_calls_are_for_a_request_that_is_alone(desk: Desk) -> None:
+    """On a slow machine it gets rows enough to be quick; with another one nobody waits long."""
+    for _ in range(50):
+        desk.lane.pace.observe(16, 16 * 0.05)
+    alone = desk.ask(raw(desk.engine, "alone " * 300, 1))
+    desk.step()
+    assert alone.evaluated[-1] == 64
+    other = desk.ask(raw(desk.engine, "other " * 300, 1))
+    for _ in range(50):
+        desk.lane.pace.observe(16, 16 * 0.05)
+    desk.step()
+    assert sum(one.evaluated[-1] for one in (alone, other)) <= 64 + 16
+    desk.finish([alone, other])
+    desk.assert_empty()
+
+
+@pytest.mark.parametrize(("length", "rows"), [(200, 64), (600, 32)])
+def test_prompts_beside_an_answer_get_good_rows_only_if_they_are_short(
+    desk: Desk, length: int, rows: int
+) -> None:
+    """Seven milliseconds a row: 64 of them are half a second for whoever reads the answer."""
+    answer = desk.ask(raw(desk.engine, "def f():", 100))
+    while not answer.text:
+        desk.step()
+    prompt = desk.ask(replace(raw(desk.engine, "x", 1), tokens=tuple(range(length))))
+    for _ in range(50):
+        desk.lane.pace.observe(64, 64 * 0.007)
+    desk.step()
+    assert prompt.evaluated[-1] == rows
+    desk.scheduler.cancel(answer.ticket)
+    desk.finish([answer, prompt])
+    desk.assert_empty()
+
+
+def test_a_prompt_ends_in_the_call_that_it_hardly_exceeds(desk: Desk) -> None:
+    for _ in range(50):
+        desk.lane.pace.observe(64, 64 * 0.01)
+    first, second = (
+        desk.ask(replace(raw(desk.engine, "x", 1), tokens=tuple(range(start, start + 66))))
+        for start in (0, 100)
+    )
+    desk.step()
+    assert (first.evaluated[-1], second.evaluated[-1]) == (66, 0)
+    desk.finish([first, second])
+    desk.assert_empty()

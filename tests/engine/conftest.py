@@ -9,6 +9,7 @@ import pytest
 
 from assistant.engine.engine import Engine
 from assistant.engine.types import EngineSettings
+from tests.engine.scheduling import Desk
 from tests.support.tiny_gguf import Tiny, write
 
 
@@ -23,6 +24,20 @@ def engine(models: Path) -> Iterator[Engine]:
     """Random weights, one thread."""
     with Engine(write(models / "random.gguf"), EngineSettings(threads=1)) as loaded:
         yield loaded
+
+
+@pytest.fixture(scope="module")
+def roomy(models: Path) -> Iterator[Engine]:
+    """Random weights, 4096 tokens of context, and memory for several of them."""
+    path = write(models / "roomy.gguf", Tiny(context=4096))
+    with Engine(path, EngineSettings(threads=1, cells=16384)) as engine:
+        yield engine
+
+
+@pytest.fixture
+def desk(roomy: Engine) -> Desk:
+    """A scheduler of `roomy` that the test steps itself."""
+    return Desk(roomy)
 
 
 def chain_engine(folder: Path, spec: Tiny) -> Engine:

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from assistant.engine.engine import Engine
-from assistant.engine.types import EngineSettings, Limits, Prepared
+from assistant.engine.types import Limits, Prepared
 from tests.engine.scheduling import Desk
-from tests.support.tiny_gguf import Tiny, write
-
-
-@pytest.fixture(scope="module")
-def roomy(models: Path) -> Iterator[Engine]:
-    """Random weights, 4096 tokens of context."""
-    path = write(models / "planned.gguf", Tiny(context=4096))
-    with Engine(path, EngineSettings(threads=1, cells=16384)) as engine:
-        yield engine
-
-
-@pytest.fixture
-def desk(roomy: Engine) -> Desk:
-    return Desk(roomy)
 
 
 def raw(engine: Engine, text: str, tokens: int) -> Prepared:
@@ -75,4 +59,16 @@ def test_a_prompt_ends_in_the_call_that_it_hardly_exceeds(desk: Desk) -> None:
     desk.step()
     assert (first.evaluated[-1], second.evaluated[-1]) == (66, 0)
     desk.finish([first, second])
+    desk.assert_empty()
+
+
+def test_no_call_has_more_rows_than_the_context_takes(desk: Desk) -> None:
+    """Not even to end a prompt: llama.cpp would end the process."""
+    rows = desk.engine.context.rows
+    for _ in range(50):
+        desk.lane.pace.observe(64, 64 * 1e-5)
+    prompt = desk.ask(replace(raw(desk.engine, "x", 1), tokens=(5,) * (rows + 10)))
+    desk.step()
+    assert 0 < prompt.evaluated[-1] <= rows
+    desk.finish([prompt])
     desk.assert_empty()

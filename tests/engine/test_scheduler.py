@@ -33,24 +33,11 @@ INLINE, INTERACTIVE, BACKGROUND = Priority
 
 
 @pytest.fixture(scope="module")
-def roomy(models: Path) -> Iterator[Engine]:
-    """Random weights, 4096 tokens of context."""
-    path = write(models / "roomy.gguf", Tiny(context=4096))
-    with Engine(path, EngineSettings(threads=1, cells=16384)) as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
 def tight(models: Path) -> Iterator[Engine]:
     """As `roomy`, with memory for one context only."""
     path = write(models / "tight.gguf", Tiny(context=1024))
     with Engine(path, EngineSettings(threads=1, cells=1024)) as engine:
         yield engine
-
-
-@pytest.fixture
-def desk(roomy: Engine) -> Desk:
-    return Desk(roomy)
 
 
 def raw(engine: Engine, text: str, tokens: int = 8, **limits: object) -> Prepared:

@@ -1,0 +1,60 @@
+"""Every setting of a training run: one dataclass a stage, one file for what belongs together.
+
+A recipe (`training/recipes/`) gives values; `--set base.tokens=100000` replaces one. What a
+recipe leaves out has the default written here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from training.settings.adapter import Adapter
+from training.settings.contexts import Contexts
+from training.settings.encoder import Encoder
+from training.settings.problems import Problems
+from training.settings.results import Evaluate, Export
+from training.settings.scratch import Architecture, Base, Tokenizer
+
+__all__ = [
+    "Adapter",
+    "Architecture",
+    "Base",
+    "Contexts",
+    "Encoder",
+    "Evaluate",
+    "Export",
+    "Problems",
+    "Recipe",
+    "Settings",
+    "Tokenizer",
+]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a run."""
+
+    seed: int = 1
+    """Of everything that is drawn by chance."""
+    threads: int = 2
+    """Processor threads. Sums depend on it: another number gives other last digits."""
+    install: bool = False
+    """Copy the model into the package, as the one that `assistant` answers with."""
+    problems: Problems = field(default_factory=Problems)
+    contexts: Contexts = field(default_factory=Contexts)
+    tokenizer: Tokenizer = field(default_factory=Tokenizer)
+    model: Architecture = field(default_factory=Architecture)
+    base: Base = field(default_factory=Base)
+    encoder: Encoder = field(default_factory=Encoder)
+    adapter: Adapter = field(default_factory=Adapter)
+    export: Export = field(default_factory=Export)
+    evaluate: Evaluate = field(default_factory=Evaluate)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Named settings; one file each in `training/recipes/`."""
+
+    name: str
+    summary: str
+    settings: Settings

@@ -38,12 +38,13 @@ def plan(lane: Lane, priority: Priority, alone: bool = False) -> Call | None:
     evaluating = [one for one in turn if one.pending > 1 or one.evaluating]
     lane.batch = batch = lane.context.begin()
     parts: list[Part] = []
+    if evaluating:
+        # Who was first is last in the next call. Now: it may be interrupted for want of memory.
+        turn.append(turn.pop(turn.index(evaluating[0])))
     for one in generating[: lane.context.outputs]:
         _put(lane, parts, one, 1, _guess(lane, one, len(generating)))
     if evaluating:
         _put_prompts(lane, parts, evaluating, _prompt_rows(lane, batch.count, evaluating, alone))
-        # Who was first is last in the next call.
-        turn.append(turn.pop(turn.index(evaluating[0])))
     if not parts:
         return None
     return Call(lane, priority, parts, batch.count, lane.pace.expected(batch.count))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,14 +29,6 @@ from tests.engine.scheduling import Asked, Desk, cancelled, same
 from tests.support.tiny_gguf import Tiny, write
 
 INLINE, INTERACTIVE, BACKGROUND = Priority
-
-
-@pytest.fixture(scope="module")
-def tight(models: Path) -> Iterator[Engine]:
-    """As `roomy`, with memory for one context only."""
-    path = write(models / "tight.gguf", Tiny(context=1024))
-    with Engine(path, EngineSettings(threads=1, cells=1024)) as engine:
-        yield engine
 
 
 def raw(engine: Engine, text: str, tokens: int = 8, **limits: object) -> Prepared:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from assistant.engine.engine import Engine
+from assistant.engine.stash import Stash
 from assistant.engine.types import Prepared
 from tests.engine.scheduling import Desk
 from tests.engine.test_scheduler import all_same, raw, solo
@@ -47,4 +48,24 @@ def test_an_answer_outgrows_the_room_beside_a_half_read_prompt(tight: Engine) ->
     desk.finish(asked)
 
     assert all_same(asked, alone)
+    desk.assert_empty()
+
+
+def test_what_is_taken_back_is_not_dropped_to_make_room_for_it(tight: Engine) -> None:
+    """The oldest chat is asked for again while the rest of the memory is full."""
+    desk = Desk(tight)
+    first, second = numbers(tight, 0, 300, 1), numbers(tight, 1, 300, 1)
+    desk.all_of(first)
+    size = tight.context.state_size(desk.lane.cache._parked[0].id)
+    desk.lane.cache.stash = Stash(int(2.2 * size))
+    desk.all_of(second)
+    answer = desk.ask(numbers(tight, 2, 420, 300))
+    while not answer.text:
+        desk.step()
+    desk.all_of(numbers(tight, 3, 330, 1))
+    assert desk.lane.cache.free < 300
+    again = desk.all_of(replace(first, tokens=(*first.tokens, 7, 8, 9)))
+
+    assert again.end.cached_tokens == 300
+    desk.scheduler.cancel(answer.ticket)
     desk.assert_empty()

@@ -157,8 +157,8 @@ class Scheduler:
         if call is None:
             return False
         with self._changed:
-            if self._arrived or self._stopping:
-                return True  # planned again, with those who came meanwhile
+            if self._arrived or self._stopping or self._cancelled:
+                return True  # planned again, with those who came and went meanwhile
             call.lane.context.allow()
             self._call = call
             call.started = time.perf_counter()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from assistant.engine import lane
+from assistant.engine.call import Call
 from assistant.engine.engine import Engine
 from assistant.engine.planning import plan
 from assistant.engine.running import Ticket
@@ -310,6 +311,27 @@ def test_a_cancelled_request_says_nothing_more(desk: Desk) -> None:
 
     assert cancelled(asked)
     assert asked.text == said
+    desk.assert_empty()
+
+
+def test_a_cancel_during_the_planning_of_a_call_is_heard(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes from another thread, after the requests were looked through."""
+    asked = desk.ask(raw(desk.engine, "a = " * 50, 5))
+    planned = desk.scheduler._plan
+
+    def and_cancelled() -> Call | None:
+        call = planned()
+        desk.scheduler.cancel(asked.ticket)
+        return call
+
+    monkeypatch.setattr(desk.scheduler, "_plan", and_cancelled)
+    desk.step(2)
+    figures = desk.scheduler.figures(desk.engine)
+    assert figures is not None
+    assert figures.decode_calls == 0
+    assert cancelled(asked)
     desk.assert_empty()
 
 

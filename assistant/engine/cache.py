@@ -230,9 +230,9 @@ class Cache:
             self.copy(kept, copy, len(kept))
             self._parked.append(copy)
 
-    def make_room(self, cells: int, besides: Kept | None = None) -> bool:
+    def make_room(self, cells: int) -> bool:
         """Forget parked sequences until `cells` are free; False when that is not enough."""
-        while len(self._free) < cells and self._drop_least_recent(besides):
+        while len(self._free) < cells and self._drop_least_recent():
             pass
         return len(self._free) >= cells
 

@@ -371,6 +371,8 @@ def test_any_schedule_leaves_every_stream_whole(tight: Engine, seed: int) -> Non
     """Submit, cancel and step in any order: no hang, nothing lost, nothing crossed."""
     chance = random.Random(seed)
     desk = Desk(tight)
+    # Every other time prompts are read in many calls, and meet a full memory half-read.
+    desk.row_seconds = 0.02 if seed % 2 else None
     words = ["alpha", "beta", "gamma"]
     requests: list[Prepared] = []
     for number in range(chance.randrange(4, 14)):

@@ -205,7 +205,9 @@ class Cache:
         return done
 
     def close(self, kept: Kept) -> None:
-        """Forget a sequence."""
+        """Forget a sequence; also rows of it that a call has left and nobody has counted."""
+        if not len(kept):
+            self._memory.cut(kept.id, 0)
         self.truncate(kept, 0)
         self._ids.append(kept.id)
 

@@ -48,7 +48,9 @@ class Ticket:
     """Client and document: a newer inline request with the same takes the place of this one."""
     cancel: CancelToken = field(default_factory=CancelToken)
     submitted: float = field(default_factory=time.perf_counter)
-    on_end: Callable[[Finished | AssistantError], None] | None = None
+    arrived: float = field(default_factory=time.perf_counter)
+    """When it was asked for: which of two inline requests is the newer."""
+    on_end: Callable[[Ticket, Finished | AssistantError], None] | None = None
     """Told of the last output before it goes out."""
     _claimed: threading.Lock = field(default_factory=threading.Lock)
 
@@ -59,7 +61,7 @@ class Ticket:
     def finish(self, last: Finished | AssistantError) -> None:
         """Send the last output."""
         if self.on_end is not None:
-            self.on_end(last)
+            self.on_end(self, last)
         self.sink(last)
 
 

@@ -140,6 +140,7 @@ async def _answered(
     shape: Callable[[Service, Job, Controls], Shape],
 ) -> Response:
     """Read, prepare, queue, answer."""
+    arrived = time.perf_counter()
     service = ready(request)
     data = await request.body()
 
@@ -159,6 +160,7 @@ async def _answered(
         source=controls.source,
         role=role,
     )
+    job.ticket.arrived = arrived  # the preparation of the newer one may have been quicker
     _submit(service, job, client_of(request, controls.client))
     manner = Manner(
         shape(service, job, controls), _channels(engine, prepared, controls), controls.progress

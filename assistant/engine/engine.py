@@ -212,7 +212,8 @@ class Engine:
         # As much for a request that only warms the cache: it has to see the same window.
         wanted = limits.max_tokens or _FILL_DEFAULT_TOKENS
         place = Fill(prefix, suffix, typed, file_name, repository, tuple(extra))
-        room = max(0, self.facts.context_length - wanted)
+        # Half of it is for the place at least: an answer to nothing would be of no use.
+        room = self.facts.context_length - min(wanted, self.facts.context_length // 2)
         tokens = fill_prompt(self.vocabulary, self._fim, place, room)
         tokens, healed = healing.cut(table_of(self.vocabulary), tokens)
         prepared = self._prepared(tokens, sampling, limits, "", default=wanted)

@@ -24,10 +24,10 @@ def loads(options: Options) -> tuple[Load, Load | None]:
     budget = memory.budget_bytes(options.memory_gb)
     first, second = options.model_path, options.inline_path
 
-    def load(path: Path, beside: Path | None) -> Load:
+    def load(path: Path, beside: Path | None, *, after: bool = False) -> Load:
         def make(on_progress: OnProgress) -> Engine:
             left = budget
-            if left is not None and path == second and beside is not None:
+            if left is not None and after and beside is not None:
                 left -= _needed(beside, options)
             header = gguf.read_header(path)
             needed = memory.check_fits(header, _tokens(header, options), left).total
@@ -41,7 +41,7 @@ def loads(options: Options) -> tuple[Load, Load | None]:
 
         return make
 
-    return load(first, second), load(second, first) if second is not None else None
+    return load(first, second), load(second, first, after=True) if second is not None else None
 
 
 def _needed(path: Path, options: Options) -> int:

@@ -54,3 +54,14 @@ def test_a_second_model_that_is_missing_does_not_stop_the_first(models: Path) ->
     assert second is not None
     with pytest.raises(ModelProblem, match=r"none\.gguf"):
         second(go_on)
+
+
+def test_a_second_model_of_the_same_file_does_not_take_from_the_first(models: Path) -> None:
+    path = models / "abcd.gguf"
+    first, second = loads(
+        Options(path, "abcd", inline_path=path, memory_gb=1.5 * needed(path) / 1e9)
+    )
+    first(go_on).close()
+    assert second is not None
+    with pytest.raises(ModelProblem, match="of memory"):
+        second(go_on)

@@ -14,7 +14,7 @@ from assistant import __version__, locations
 from assistant.client import dialect
 from assistant.client.types import Daemon
 from assistant.daemon.protocol import LOAD_FAILED
-from assistant.errors import AssistantError, DaemonProblem
+from assistant.errors import AssistantError, DaemonProblem, ModelProblem
 from assistant.models import gguf, store
 
 START_SECONDS = 60.0
@@ -128,6 +128,7 @@ class _Starter:
         self._target = target
         self._path = path
         self._process: subprocess.Popen[bytes] | None = None
+        self._missed = 0
 
     def step(self) -> None:
         """Called while no daemon answers.
@@ -135,6 +136,7 @@ class _Starter:
         Raises:
             DaemonProblem: the daemon that was started here ended before it answered, or this
                 system has no unix sockets.
+            ModelProblem: the model can not be loaded, and twice others were told why.
         """
         if sys.platform == "win32":
             raise DaemonProblem(
@@ -151,6 +153,13 @@ class _Starter:
         elif (code := self._process.poll()) in (0, LOAD_FAILED):
             # It was there, and ended for another client: for its model, or telling it why not.
             self._process = None
+            self._missed += code == LOAD_FAILED
+            if self._missed > 1:
+                raise ModelProblem(
+                    f"{self._path} can not be loaded. The end of the engine's log:\n"
+                    f"{start.last_words(2)}",
+                    hint=f"The whole log: {locations.log_path('daemon')}",
+                )
         elif code is not None:
             raise DaemonProblem(
                 f"The engine daemon ended with status {code} before it answered:\n"

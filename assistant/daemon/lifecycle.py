@@ -149,13 +149,15 @@ async def _serve(options: Options, place: Listening) -> int:
 
     async def watch() -> None:
         """Decides once in a while whether to end."""
+        loading = time.monotonic()
         while not server.should_exit:
             await asyncio.sleep(_TICK)
             now = time.monotonic()
             if worker.phase is Phase.LOADING:
-                service.last_use = now
+                service.last_use = loading = now
             idle = now - service.last_use
-            if worker.phase is Phase.FAILED and now - service.started > _FAILED_LINGER:
+            # Not from the start: a load may fail after minutes, and clients ask twice a second.
+            if worker.phase is Phase.FAILED and now - loading > _FAILED_LINGER:
                 log.info("ends: nobody asks why the model could not be loaded")
                 stop()
             elif 0 < options.idle_seconds < idle and not service.busy:
@@ -176,7 +178,8 @@ async def _serve(options: Options, place: Listening) -> int:
     watcher.cancel()
     if not await asyncio.to_thread(worker.stop, _STOP_SECONDS):
         log.warning("the engine did not end in time")
-    log.info("daemon %s ends", os.getpid())
+    # With the reason: who was not told reads the end of the log.
+    log.info("daemon %s ends%s", os.getpid(), f": {worker.failure}" if worker.failure else "")
     if worker.phase is not Phase.FAILED:
         return 0
     return 1 if options.foreground else LOAD_FAILED

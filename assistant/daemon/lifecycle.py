@@ -144,8 +144,8 @@ async def _serve(options: Options, place: Listening) -> int:
         # The path goes first: who comes now finds no socket, and waits for the lock.
         service.stopping = server.should_exit = True
         place.remove()
-        for job in list(service.jobs.values()):
-            worker.cancel(job)
+        for one in list(service.open.values()):
+            service.cancel(one)
 
     async def watch() -> None:
         """Decides once in a while whether to end."""

@@ -132,7 +132,7 @@ async def test_a_client_that_does_not_read_is_let_go(
         writer.write(CHAT + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         await reader.readuntil(b'"content":"a')
         async with asyncio.timeout(PATIENCE):
-            while service.jobs:
+            while service.open:
                 await asyncio.sleep(0.01)
         assert service.worker.served == 0
         writer.close()
@@ -153,9 +153,10 @@ async def test_a_silent_answer_gives_signs_of_life(
                 await reader.readuntil(b": still working\n\n")
         writer.close()
         async with asyncio.timeout(PATIENCE):
-            while service.jobs:
-                (job,) = service.jobs.values()
-                job.outbox.put(Finished(FinishReason.CANCELLED, 1, 0, 0, 0.0, 0.0))
+            while service.open:
+                (one,) = service.open.values()
+                assert one.job is not None
+                one.job.outbox.put(Finished(FinishReason.CANCELLED, 1, 0, 0, 0.0, 0.0))
                 await asyncio.sleep(0.01)
 
 

@@ -19,6 +19,8 @@ from assistant.models import gguf, store
 
 START_SECONDS = 60.0
 """How long a daemon may take until it answers `/health`; loading is not part of it."""
+BUSY_SECONDS = 120.0
+"""How long to wait for a daemon that answers others with another model."""
 _FIRST_DELAY, _LONGEST_DELAY = 0.02, 0.5
 
 
@@ -44,12 +46,12 @@ async def of_daemon(server: Server, target: Daemon, *, start: bool) -> str:
         start: start it when it does not run, and end one that is idle and holds another model.
 
     Raises:
-        DaemonProblem: it does not run, does not start, or holds another model.
+        DaemonProblem: it does not run, does not start, or holds another model and stays busy.
         ModelProblem: the model is missing or can not be loaded.
     """
     path = store.resolve(target.model)
     starter = _Starter(target, path) if start else None
-    delay, silent_since = _FIRST_DELAY, time.monotonic()
+    delay, silent_since, asked = _FIRST_DELAY, time.monotonic(), time.monotonic()
     renew = start
     while True:
         health = await server.health()
@@ -67,6 +69,10 @@ async def of_daemon(server: Server, target: Daemon, *, start: bool) -> str:
                 if not (outdated and await server.shutdown(when_idle=True)):
                     return name
                 renew = False
+            if health.get("status") != "ok":
+                asked = time.monotonic()
+            elif time.monotonic() - asked > BUSY_SECONDS:
+                raise await _busy(server, path)
         elif starter is None:
             raise DaemonProblem(
                 "The engine daemon does not run.", hint="Start it with: assistant serve"
@@ -101,6 +107,15 @@ async def _held(server: Server, target: Daemon, path: Path, start: bool) -> tupl
             f"The engine daemon holds {held}, not {path}.", hint="End it with: assistant stop"
         )
     return None
+
+
+async def _busy(server: Server, path: Path) -> DaemonProblem:
+    held = (await server.status()).get("model") or {}
+    return DaemonProblem(
+        f"The engine daemon has answered requests to {held.get('path')} for {BUSY_SECONDS:.0f} "
+        f"seconds, so {path} can not be loaded.",
+        hint="See who is asking: assistant status. End it all the same: assistant stop",
+    )
 
 
 def _same_file(held: str, path: Path, modified_ns: int) -> bool:

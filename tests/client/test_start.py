@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ import pytest
 from assistant import locations
 from assistant.client import connection, readiness
 from assistant.client.start import start
-from assistant.client.types import Daemon
-from assistant.errors import ModelProblem, StateProblem
+from assistant.client.stop import stop as end_daemon
+from assistant.client.types import ChatRequest, Daemon, Delta
+from assistant.daemon.connection import MAX_CONNECTIONS
+from assistant.errors import DaemonProblem, ModelProblem, StateProblem
 
 
 def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch):
@@ -50,3 +54,50 @@ async def test_a_reason_that_others_were_told_twice_is_read_in_the_log(
                 attempts += health is not None and health["status"] == "failed"
                 await asyncio.sleep(0.01)
     assert attempts == 2
+
+
+async def test_a_daemon_full_of_connections_is_told_and_can_be_ended(abcd: Daemon) -> None:
+    async with await connection.connect(abcd) as made:
+        pid = (await made.status())["pid"]
+    held = []
+    try:
+        for _ in range(MAX_CONNECTIONS):
+            one = socket.socket(socket.AF_UNIX)
+            held.append(one)
+            one.connect(os.fspath(locations.socket_path()))
+            one.sendall(b"GET /health HTTP/1.1\r\nHost: d\r\n\r\n")
+        for one in held[1:]:
+            assert await asyncio.to_thread(one.recv, 1000)
+        with pytest.raises(DaemonProblem, match=f"{MAX_CONNECTIONS} connections already"):
+            async with asyncio.timeout(30):
+                await connection.connect(abcd)
+        assert await end_daemon() == pid
+    finally:
+        for one in held:
+            one.close()
+
+
+async def test_one_that_stays_busy_with_another_model_is_named(
+    models: Path, endless: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "BUSY_SECONDS", 0.3)
+    request = ChatRequest([{"role": "user", "content": "hi"}])
+    async with (
+        await connection.connect(endless) as made,
+        aclosing(made.stream_chat(request)) as chunks,
+        asyncio.timeout(30),
+    ):
+        await anext(chunks)
+        with pytest.raises(DaemonProblem, match=r"endless\.gguf .* so .*xy\.gguf can not"):
+            await connection.connect(Daemon(str(models / "xy.gguf"), threads=1))
+
+
+async def test_a_closed_answer_has_let_go_of_its_connection(endless: Daemon) -> None:
+    request = ChatRequest([{"role": "user", "content": "hi"}])
+    async with await connection.connect(endless) as made:
+        chunks = made.stream_chat(request)
+        while not isinstance(await anext(chunks), Delta):
+            pass
+        await chunks.aclose()
+        pool = made._client._transport._inner._pool  # type: ignore[attr-defined]
+        assert pool.connections == []

@@ -194,3 +194,23 @@ async def test_another_user_is_refused(models: Path, tmp_path: Path) -> None:
         )
     assert b"403 Forbidden" in done.stdout, done.stderr
     assert b"not to user 65534" in done.stdout
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+async def test_a_client_that_asks_ahead_and_leaves_is_noticed(
+    models: Path, tmp_path: Path, ahead: int
+) -> None:
+    """A request that waits on the same connection does not hide it."""
+    body = json.dumps(chat()).encode()
+    async with served(models / "endless.gguf", tmp_path) as (path, service):
+        _, writer = await asyncio.open_unix_connection(path)
+        writer.write(CHAT + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        async with asyncio.timeout(PATIENCE):
+            while not service.worker.running:
+                await asyncio.sleep(0.01)
+            writer.write((GET + b"\r\n") * ahead)
+            await writer.drain()
+            writer.close()
+            while service.open:
+                await asyncio.sleep(0.01)
+        assert service.worker.served == 0

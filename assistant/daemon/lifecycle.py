@@ -7,6 +7,7 @@ dead.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import logging.handlers
@@ -189,9 +190,9 @@ def _start_log(foreground: bool) -> None:
     """Log to the daemon's file, and to stderr too in the foreground."""
     path = locations.log_path("daemon")
     locations.ensure_private_dir(path.parent)
-    handlers: list[logging.Handler] = [
-        logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1)
-    ]
+    file = logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1)
+    file.rotator = _rotate
+    handlers: list[logging.Handler] = [file]
     if foreground:
         handlers.append(logging.StreamHandler())
     logging.basicConfig(
@@ -201,3 +202,19 @@ def _start_log(foreground: bool) -> None:
         force=True,
     )
     path.chmod(0o600)
+
+
+def _rotate(source: str, target: str) -> None:
+    """Begin the log anew, for its owner alone.
+
+    Where stderr is the same file it goes along: what llama.cpp says before it ends the process is
+    looked for at the end of the log.
+    """
+    old = Path(source).stat()
+    Path(source).replace(target)
+    descriptor = os.open(source, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    with contextlib.suppress(OSError):  # it may be closed
+        for stream in (1, 2):
+            if os.path.samestat(os.fstat(stream), old):
+                os.dup2(descriptor, stream)
+    os.close(descriptor)

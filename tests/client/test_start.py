@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import socket
+import subprocess
+import sys
+import textwrap
+import time
 from contextlib import aclosing
 from pathlib import Path
 
@@ -13,9 +18,10 @@ import pytest
 
 from assistant import locations
 from assistant.client import connection, readiness
-from assistant.client.start import start
+from assistant.client.start import last_words, start
 from assistant.client.stop import stop as end_daemon
 from assistant.client.types import ChatRequest, Daemon, Delta
+from assistant.daemon import crashes
 from assistant.daemon.connection import MAX_CONNECTIONS
 from assistant.errors import DaemonProblem, ModelProblem, StateProblem
 
@@ -101,3 +107,36 @@ async def test_a_closed_answer_has_let_go_of_its_connection(endless: Daemon) -> 
         await chunks.aclose()
         pool = made._client._transport._inner._pool  # type: ignore[attr-defined]
         assert pool.connections == []
+
+
+@pytest.mark.parametrize("at", [time.time() + 3e8, 1e999, -1.0, "soon"])
+@pytest.mark.parametrize("count", [3, 1e999])
+def test_deaths_at_a_time_that_can_not_be_do_not_count(at: object, count: float) -> None:
+    """The clock was set back, or the file is damaged."""
+    locations.ensure_private_dir(crashes.path().parent)
+    crashes.path().write_text(json.dumps({"count": count, "at": at}))
+
+    crashes.note_previous_death()
+
+
+def test_the_last_words_are_found_after_the_log_began_anew(tmp_path: Path) -> None:
+    """Those of a library, too, which knows nothing of the log."""
+    program = """
+        import logging, os
+        from assistant import locations
+        from assistant.daemon import lifecycle
+        os.umask(0)
+        path = locations.log_path("daemon")
+        path.parent.mkdir(parents=True)
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+        lifecycle._LOG_BYTES = 1000
+        lifecycle._start_log(False)
+        for number in range(100):
+            logging.info("line %s", number)
+        os.write(2, b"GGML_ASSERT failed")
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)
+
+    assert last_words().splitlines()[-1] == "GGML_ASSERT failed"
+    assert "line 99" in last_words()
+    assert locations.log_path("daemon").stat().st_mode & 0o777 == 0o600

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from assistant.daemon import answers, connection
+from assistant.daemon import answers, connection, server
 from assistant.daemon.connection import server_options
 from assistant.daemon.server import build_app
 from assistant.daemon.service import Service
@@ -126,6 +126,7 @@ async def test_a_client_that_does_not_read_is_let_go(
 ) -> None:
     """Its request ends with it."""
     monkeypatch.setattr(connection, "UNREAD_SECONDS", 0.2)
+    monkeypatch.setattr(server, "READING_SECONDS", 0.0)  # what waits to be read grows sooner
     body = json.dumps(chat(stream=True)).encode()
     async with served(models / "endless.gguf", tmp_path) as (path, service):
         reader, writer = await asyncio.open_unix_connection(path, limit=1024)

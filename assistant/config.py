@@ -24,6 +24,8 @@ from assistant.errors import ConfigProblem
 ENVIRONMENT_PREFIX = "ASSISTANT_"
 MAX_THREADS = 512
 """llama.cpp ends the whole process when it is asked for more."""
+_MOST = 1e9
+"""Of anything that is counted: infinity, which TOML can say, is no number of bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +273,8 @@ def _check_ranges(
     for dotted in (f"daemon.{name}" for name in bounded):
         if not values[dotted] >= 0:  # so that nan is refused, too
             refuse(dotted, "0 or more")
+        elif values[dotted] > _MOST:
+            refuse(dotted, f"at most {_MOST:,.0f}")
     if values["daemon.threads"] > MAX_THREADS:
         refuse("daemon.threads", f"at most {MAX_THREADS}")
     url = values["endpoint.url"]

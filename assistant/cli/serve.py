@@ -94,11 +94,12 @@ def _foreground(resolved: Resolved, loopback: int | None) -> int:
     settings = resolved.settings
     path = store.resolve(settings.model)
     target = target_of(resolved)
+    inline = target.inline_path() if isinstance(target, Daemon) else None
     options = lifecycle.Options(
         model_path=path,
         model_name=store.name_of(path),
-        inline_path=target.inline_path() if isinstance(target, Daemon) else None,
-        inline_name=settings.inline_model,
+        inline_path=inline,
+        inline_name=settings.inline_model if inline is not None else "",
         memory_gb=settings.daemon.memory_gb,
         idle_seconds=settings.daemon.idle_minutes * 60,
         engine=EngineSettings(

@@ -154,8 +154,10 @@ class Connection:
             body["return_progress"] = True
         if request.model and not self._ours:
             body["model"] = request.model
-        async for chunk in self._stream("/v1/chat/completions", body, request_id):
-            yield chunk
+        # Closed with this one, so that the request is cancelled when `aclose` returns.
+        async with aclosing(self._stream("/v1/chat/completions", body, request_id)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def stream_fill(
         self, request: FillRequest, *, request_id: str = ""
@@ -291,7 +293,8 @@ class Connection:
         """The daemon's `/health`; None when none is there.
 
         Raises:
-            DaemonProblem: there is one, and it does not answer.
+            DaemonProblem: there is one, and it does not answer, or not to us: it has too many
+                connections, say.
         """
         try:
             response = await self._client.get("/health", timeout=_HEALTH_SECONDS)
@@ -304,7 +307,12 @@ class Connection:
             ) from error
         except (httpx.HTTPError, ValueError):
             return None
-        return body if isinstance(body, dict) else None
+        if not isinstance(body, dict) or "status" not in body:
+            raise dialect.error_of(body, DaemonProblem) or DaemonProblem(
+                f"The engine daemon tells nothing of itself ({response.text[:200]!r}).",
+                hint="End it with: assistant stop",
+            )
+        return body
 
     async def make_ready(self) -> None:
         """Wait until the target has its model loaded; start the daemon where that is allowed.

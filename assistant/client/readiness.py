@@ -14,11 +14,13 @@ from assistant import __version__, locations
 from assistant.client import dialect
 from assistant.client.types import Daemon
 from assistant.daemon.protocol import LOAD_FAILED
-from assistant.errors import AssistantError, DaemonProblem
+from assistant.errors import AssistantError, DaemonProblem, ModelProblem
 from assistant.models import gguf, store
 
 START_SECONDS = 60.0
 """How long a daemon may take until it answers `/health`; loading is not part of it."""
+BUSY_SECONDS = 120.0
+"""How long to wait for a daemon that answers others with another model."""
 _FIRST_DELAY, _LONGEST_DELAY = 0.02, 0.5
 
 
@@ -44,12 +46,12 @@ async def of_daemon(server: Server, target: Daemon, *, start: bool) -> str:
         start: start it when it does not run, and end one that is idle and holds another model.
 
     Raises:
-        DaemonProblem: it does not run, does not start, or holds another model.
+        DaemonProblem: it does not run, does not start, or holds another model and stays busy.
         ModelProblem: the model is missing or can not be loaded.
     """
     path = store.resolve(target.model)
     starter = _Starter(target, path) if start else None
-    delay, silent_since = _FIRST_DELAY, time.monotonic()
+    delay, silent_since, asked = _FIRST_DELAY, time.monotonic(), time.monotonic()
     renew = start
     while True:
         health = await server.health()
@@ -67,6 +69,10 @@ async def of_daemon(server: Server, target: Daemon, *, start: bool) -> str:
                 if not (outdated and await server.shutdown(when_idle=True)):
                     return name
                 renew = False
+            if health.get("status") != "ok":
+                asked = time.monotonic()
+            elif time.monotonic() - asked > BUSY_SECONDS:
+                raise await _busy(server, path)
         elif starter is None:
             raise DaemonProblem(
                 "The engine daemon does not run.", hint="Start it with: assistant serve"
@@ -103,6 +109,15 @@ async def _held(server: Server, target: Daemon, path: Path, start: bool) -> tupl
     return None
 
 
+async def _busy(server: Server, path: Path) -> DaemonProblem:
+    held = (await server.status()).get("model") or {}
+    return DaemonProblem(
+        f"The engine daemon has answered requests to {held.get('path')} for {BUSY_SECONDS:.0f} "
+        f"seconds, so {path} can not be loaded.",
+        hint="See who is asking: assistant status. End it all the same: assistant stop",
+    )
+
+
 def _same_file(held: str, path: Path, modified_ns: int) -> bool:
     return _same(held, path) and modified_ns == path.stat().st_mtime_ns
 
@@ -128,6 +143,7 @@ class _Starter:
         self._target = target
         self._path = path
         self._process: subprocess.Popen[bytes] | None = None
+        self._missed = 0
 
     def step(self) -> None:
         """Called while no daemon answers.
@@ -135,6 +151,7 @@ class _Starter:
         Raises:
             DaemonProblem: the daemon that was started here ended before it answered, or this
                 system has no unix sockets.
+            ModelProblem: the model can not be loaded, and twice others were told why.
         """
         if sys.platform == "win32":
             raise DaemonProblem(
@@ -151,6 +168,13 @@ class _Starter:
         elif (code := self._process.poll()) in (0, LOAD_FAILED):
             # It was there, and ended for another client: for its model, or telling it why not.
             self._process = None
+            self._missed += code == LOAD_FAILED
+            if self._missed > 1:
+                raise ModelProblem(
+                    f"{self._path} can not be loaded. The end of the engine's log:\n"
+                    f"{start.last_words(2)}",
+                    hint=f"The whole log: {locations.log_path('daemon')}",
+                )
         elif code is not None:
             raise DaemonProblem(
                 f"The engine daemon ended with status {code} before it answered:\n"

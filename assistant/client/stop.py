@@ -1,8 +1,12 @@
-"""Ending the daemon, also one that does not answer."""
+"""Ending the daemon, also one that is starting, and one that does not answer.
+
+While it ends, another program may start the next one: that one has the lock then, and it stays.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -16,6 +20,7 @@ from assistant.errors import DaemonProblem
 POLITE_SECONDS = 15.0
 """How long a daemon may take to end after it was asked to."""
 _FORCE_SECONDS = 5.0
+_TICK = 0.05
 
 
 async def stop() -> int | None:
@@ -29,19 +34,16 @@ async def stop() -> int | None:
     """
     if _is_gone():
         return None
-    pid = _pid()
-    if await _asked() and await _wait(POLITE_SECONDS):
+    pid, ended = await _asked_to_end()
+    if ended:
         return pid
-    if pid is None and await _wait(_FORCE_SECONDS):
-        return None
-    # Whoever wrote the file holds the lock, and the lock is held: the number is not stale.
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if pid is None:
-            break
-        os.kill(pid, number)
-        if await _wait(_FORCE_SECONDS):
-            # It was ended on purpose; the next start shall not take it for a crash.
-            locations.daemon_info_path().unlink(missing_ok=True)
+        # Whoever wrote the file holds the lock, and the lock is held: the number is not stale.
+        if pid is not None and pid == _pid():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        if pid is not None and await _wait(pid, _FORCE_SECONDS):
+            _forgive(pid)
             return pid
     raise DaemonProblem(
         f"The engine daemon (process {pid or 'unknown'}) can not be ended.",
@@ -49,36 +51,74 @@ async def stop() -> int | None:
     )
 
 
-async def _asked() -> bool:
-    try:
-        connection = await running()
-        if connection is None:
-            return False
-        async with connection:
-            return await connection.shutdown()
-    except DaemonProblem:
+async def _asked_to_end() -> tuple[int | None, bool]:
+    """Ask as soon as it listens, and wait; its process, and whether it is gone."""
+    pid, asked, end = _pid(), False, time.monotonic() + POLITE_SECONDS
+    while not _is_gone(pid):
+        if time.monotonic() > end:
+            return pid, False
+        try:
+            asked = asked or await _ask()
+        except DaemonProblem:  # it hangs
+            return pid, False
+        pid = _pid() if pid is None else pid
+        await asyncio.sleep(_TICK)
+    return pid, True
+
+
+async def _ask() -> bool:
+    """False when nobody listens (yet)."""
+    connection = await running()
+    if connection is None:
         return False
+    async with connection:
+        return await connection.shutdown()
 
 
-async def _wait(seconds: float) -> bool:
+async def _wait(pid: int, seconds: float) -> bool:
     end = time.monotonic() + seconds
-    while not _is_gone():
+    while not _is_gone(pid):
         if time.monotonic() > end:
             return False
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(_TICK)
     return True
 
 
-def _is_gone() -> bool:
+def _is_gone(pid: int | None = None) -> bool:
+    """Nobody holds the lock, or somebody else than process `pid`."""
     lock = take_lock()
-    if lock is None:
+    if lock is not None:
+        os.close(lock)
+        return True
+    return pid is not None and (_pid() not in (None, pid) or not _lives(pid))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
         return False
-    os.close(lock)
+    except PermissionError:  # the number is another user's by now
+        return False
     return True
+
+
+def _forgive(pid: int) -> None:
+    """It was ended on purpose; the next start shall not take it for a crash."""
+    lock = take_lock()
+    if lock is None:  # that start was quicker
+        return
+    try:
+        if _pid() == pid:
+            locations.daemon_info_path().unlink(missing_ok=True)
+    finally:
+        os.close(lock)
 
 
 def _pid() -> int | None:
     try:
-        return int(json.loads(locations.daemon_info_path().read_text())["pid"])
+        pid = json.loads(locations.daemon_info_path().read_text())["pid"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    # 0 and less would mean whole groups of processes.
+    return pid if isinstance(pid, int) and 0 < pid < 1 << 31 else None

@@ -29,9 +29,12 @@ class Daemon:
     """A port of 127.0.0.1 that it listens on as well when it is started from here; 0: any."""
 
     def inline_path(self) -> Path | None:
-        """The file of the second model, where one is wanted.
+        """The file of the second model, where one is wanted; the first one is no second.
 
         One that is missing is no reason not to answer: the daemon says why inline is off.
+
+        Raises:
+            ModelProblem: the first model is missing.
         """
         from assistant import locations
         from assistant.models import store
@@ -39,9 +42,11 @@ class Daemon:
         if not self.inline_model:
             return None
         try:
-            return store.resolve(self.inline_model)
+            path = store.resolve(self.inline_model)
         except ModelProblem:
             return locations.models_dir() / self.inline_model
+        # Loaded twice it would take its memory twice.
+        return None if path.resolve() == store.resolve(self.model).resolve() else path
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,5 +214,5 @@ async def _until_gone(service: Service, job: Job, receive: Receive) -> AsyncIter
     finally:
         watcher.cancel()
         service.worker.cancel(job)
-        service.forget(job)
+        service.forget(job.id)
         service.last_use = time.monotonic()

@@ -29,6 +29,8 @@ IDLE_SECONDS = 75
 UNREAD_SECONDS = 60.0
 """A client that takes nothing of its answer for this long is gone."""
 _LINGER_SECONDS = 2.0
+_MOST_AHEAD = 64 * 1024
+"""Bytes of later requests that are taken while one is answered."""
 _SHOWN = 200
 
 log = logging.getLogger(__name__)
@@ -91,6 +93,7 @@ class Connection(H11Protocol):
         if self._refused:
             return
         super().data_received(data)
+        self._listen_on()
         self._expect()
 
     def eof_received(self) -> None:
@@ -107,8 +110,16 @@ class Connection(H11Protocol):
             self._linger()
             return
         super().on_response_complete()
+        self._listen_on()
         if self.conn.trailing_data[0]:
             self._expect()
+
+    def _listen_on(self) -> None:
+        """While a request is answered and the next one is here already uvicorn stops reading; then
+        nobody would hear that the client is gone."""
+        waits = self.conn.their_state is h11.DONE
+        if waits and not self._refused and len(self.conn.trailing_data[0]) < _MOST_AHEAD:
+            self.flow.resume_reading()
 
     def _expect(self) -> None:
         """Give what is missing of a request its time."""

@@ -54,8 +54,9 @@ class Controls:
 
     @property
     def source(self) -> str:
-        """Client and document as one text; empty when the request names none."""
-        return f"{self.client}\n{self.document}" if self.client or self.document else ""
+        """Client and document as one text; empty when the request names no document: others of
+        the same client are about other places."""
+        return f"{self.client}\n{self.document}" if self.document else ""
 
 
 def read_controls(
@@ -72,6 +73,7 @@ def read_controls(
         RequestProblem: a field is ill-typed or out of range.
     """
     _one_answer(body)
+    _refuse_bias(body)
     grammar, schema = _grammar(body)
     formats = ("auto", "deepseek", "none")
     split = body.choice("reasoning_format", formats, "auto" if chat else "none") != "none"
@@ -109,6 +111,15 @@ def _one_answer(body: Fields) -> None:
                 f"{name!r} is {body.values[name]}; one answer is given to a request.",
                 hint="Send several requests: they are answered side by side.",
             )
+
+
+def _refuse_bias(body: Fields) -> None:
+    """It decides what may be written: ignored it would be missed."""
+    if body.values.get("logit_bias") not in (None, False, {}, []):
+        raise RequestProblem(
+            f"'logit_bias' is {shown(body.values['logit_bias'])}; it is not supported.",
+            hint="Send the request without it, or a grammar that says what may be written.",
+        )
 
 
 def _sampling(body: Fields) -> Sampling:

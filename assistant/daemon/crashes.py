@@ -51,9 +51,10 @@ def forget() -> None:
 
 
 def _read() -> tuple[int, float]:
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, OverflowError):
         body = json.loads(path().read_text())
         count, when = int(body["count"]), float(body["at"])
-        if time.time() - when < FORGET_SECONDS:
+        # A time to come is that of a clock that was set back since.
+        if 0 <= time.time() - when < FORGET_SECONDS:
             return count, when
     return 0, 0.0

@@ -7,6 +7,7 @@ dead.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import logging.handlers
@@ -144,18 +145,20 @@ async def _serve(options: Options, place: Listening) -> int:
         # The path goes first: who comes now finds no socket, and waits for the lock.
         service.stopping = server.should_exit = True
         place.remove()
-        for job in list(service.jobs.values()):
-            worker.cancel(job)
+        for one in list(service.open.values()):
+            service.cancel(one)
 
     async def watch() -> None:
         """Decides once in a while whether to end."""
+        loading = time.monotonic()
         while not server.should_exit:
             await asyncio.sleep(_TICK)
             now = time.monotonic()
             if worker.phase is Phase.LOADING:
-                service.last_use = now
+                service.last_use = loading = now
             idle = now - service.last_use
-            if worker.phase is Phase.FAILED and now - service.started > _FAILED_LINGER:
+            # Not from the start: a load may fail after minutes, and clients ask twice a second.
+            if worker.phase is Phase.FAILED and now - loading > _FAILED_LINGER:
                 log.info("ends: nobody asks why the model could not be loaded")
                 stop()
             elif 0 < options.idle_seconds < idle and not service.busy:
@@ -176,7 +179,8 @@ async def _serve(options: Options, place: Listening) -> int:
     watcher.cancel()
     if not await asyncio.to_thread(worker.stop, _STOP_SECONDS):
         log.warning("the engine did not end in time")
-    log.info("daemon %s ends", os.getpid())
+    # With the reason: who was not told reads the end of the log.
+    log.info("daemon %s ends%s", os.getpid(), f": {worker.failure}" if worker.failure else "")
     if worker.phase is not Phase.FAILED:
         return 0
     return 1 if options.foreground else LOAD_FAILED
@@ -186,9 +190,9 @@ def _start_log(foreground: bool) -> None:
     """Log to the daemon's file, and to stderr too in the foreground."""
     path = locations.log_path("daemon")
     locations.ensure_private_dir(path.parent)
-    handlers: list[logging.Handler] = [
-        logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1)
-    ]
+    file = logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1)
+    file.rotator = _rotate
+    handlers: list[logging.Handler] = [file]
     if foreground:
         handlers.append(logging.StreamHandler())
     logging.basicConfig(
@@ -198,3 +202,19 @@ def _start_log(foreground: bool) -> None:
         force=True,
     )
     path.chmod(0o600)
+
+
+def _rotate(source: str, target: str) -> None:
+    """Begin the log anew, for its owner alone.
+
+    Where stderr is the same file it goes along: what llama.cpp says before it ends the process is
+    looked for at the end of the log.
+    """
+    old = Path(source).stat()
+    Path(source).replace(target)
+    descriptor = os.open(source, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    with contextlib.suppress(OSError):  # it may be closed
+        for stream in (1, 2):
+            if os.path.samestat(os.fstat(stream), old):
+                os.dup2(descriptor, stream)
+    os.close(descriptor)

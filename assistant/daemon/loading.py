@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from assistant.daemon.worker import Load
 from assistant.engine.engine import Engine, OnProgress
+from assistant.engine.types import EngineSettings
 from assistant.errors import ModelProblem
 from assistant.models import gguf, memory
 
@@ -24,24 +25,38 @@ def loads(options: Options) -> tuple[Load, Load | None]:
     budget = memory.budget_bytes(options.memory_gb)
     first, second = options.model_path, options.inline_path
 
-    def load(path: Path, beside: Path | None) -> Load:
+    def load(path: Path, beside: Path | None, *, after: bool = False) -> Load:
         def make(on_progress: OnProgress) -> Engine:
             left = budget
-            if left is not None and path == second and beside is not None:
+            if left is not None and after and beside is not None:
                 left -= _needed(beside, options)
             header = gguf.read_header(path)
-            needed = memory.check_fits(header, _tokens(header, options), left).total
+            tokens = _tokens(header, options)
+            needed = memory.check_fits(header, tokens, left).total
             settings = options.engine
             if budget is not None:
                 # What nobody needs is for finished sequences, half of it for each of two models.
                 other = 0 if beside is None else _needed(beside, options)
                 spare = max(0, budget - needed - other) // (1 if beside is None else 2)
-                settings = dataclasses.replace(settings, stash_bytes=spare)
+                settings = _with_spare(settings, header, tokens, spare)
             return Engine(path, settings, on_progress)
 
         return make
 
-    return load(first, second), load(second, first) if second is not None else None
+    return load(first, second), load(second, first, after=True) if second is not None else None
+
+
+def _with_spare(
+    settings: EngineSettings, header: gguf.Header, tokens: int, spare: int
+) -> EngineSettings:
+    """Finished sequences stay in the context as far as it is larger than one request needs, then
+    outside of it."""
+    inside = 0
+    if settings.cells is None and not memory.states_bytes(header):
+        cells = memory.cells(header, tokens, spare)
+        inside = (cells - tokens) * memory.cache_bytes(header)
+        settings = dataclasses.replace(settings, cells=cells)
+    return dataclasses.replace(settings, stash_bytes=spare - inside)
 
 
 def _needed(path: Path, options: Options) -> int:

@@ -14,7 +14,7 @@ from assistant.engine.engine import Engine
 from assistant.engine.schema import from_json_schema
 from assistant.engine.types import Budget, Limits, Prepared
 from assistant.format.completion import CODE_HEADING, FORMAT_NAME, code_opening
-from assistant.format.dialects import THINK_TAGS
+from assistant.format.dialects import THINK_TAGS, open_thinking
 
 MAX_LOOKUP_TOKENS = 65_536
 
@@ -69,17 +69,17 @@ def _budget(engine: Engine, prepared: Prepared, tokens: int) -> Budget | None:
     """The end of reasoning in the model's own words; None: this answer will have none."""
     if writes_sections(engine):
         until = f"## {CODE_HEADING}\n"
-        text = f"\n{code_opening()}"
+        text, opening = f"\n{code_opening()}", ""
     else:
         tags = dict(THINK_TAGS)
-        opening = prepared.thinking or next(
-            (tag for tag in tags if tag in engine.vocabulary.specials), ""
-        )
-        if not opening:
+        open_tag = prepared.thinking or open_thinking(prepared.before)
+        tag = open_tag or next((tag for tag in tags if tag in engine.vocabulary.specials), "")
+        if not tag:
             return None
-        until = tags[opening]
-        text = f"\n{until}\n\n"
-    return None if until in prepared.before else Budget(tokens, until, text)
+        until = tags[tag]
+        # A model that knows the tag need not think: it does once it has said it.
+        text, opening = f"\n{until}\n\n", "" if open_tag else tag
+    return None if until in prepared.before else Budget(tokens, until, text, opening)
 
 
 def _lookup(engine: Engine, texts: Sequence[str]) -> tuple[int, ...]:

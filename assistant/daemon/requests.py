@@ -2,7 +2,7 @@
 
 Everything that comes in is checked here, by type and by range, before it reaches the engine.
 Fields that are not known are ignored, as llama-server does; what a client would miss badly when
-it is ignored (tools, several answers) is refused with the reason.
+it is ignored (tools, several answers, logit_bias) is refused with the reason.
 """
 
 from __future__ import annotations
@@ -81,16 +81,19 @@ def parse_text(data: bytes) -> TextRequest | FillRequest:
     if body.get("echo", bool, False):
         raise RequestProblem("'echo' is not supported: the prompt is not sent back.")
     prompt = body.values.get("prompt")
+    if isinstance(prompt, list) and len(prompt) == 1:  # OpenAI's own clients write it so, too
+        prompt = prompt[0]
     if not isinstance(prompt, str):
         raise RequestProblem(
             f"'prompt' has to be one text, not {shown(prompt)}."
             if prompt is not None
             else "'prompt' is missing; it has to be a text."
         )
-    if body.values.get("suffix") is None:
+    suffix = body.text("suffix")
+    if not suffix:
         return TextRequest(read_controls(body), prompt)
     controls = read_controls(body, priority=Priority.INLINE)
-    return FillRequest(controls, prompt, body.text("suffix"))
+    return FillRequest(controls, prompt, suffix)
 
 
 def parse_fill(data: bytes) -> FillRequest:

@@ -25,7 +25,7 @@ from assistant.daemon.protocol import REQUEST_ID
 from assistant.daemon.reading import client_of, engine_of, ready, service_of
 from assistant.daemon.reasoning import Channels
 from assistant.daemon.replies import Refused, error_reply, json_reply, status_of
-from assistant.daemon.service import MAX_OF_CLIENT, Service
+from assistant.daemon.service import MAX_OF_CLIENT, Open, Service
 from assistant.daemon.shapes import ChatShape, NativeShape, Shape, TextShape
 from assistant.daemon.worker import Job
 from assistant.engine.engine import Engine
@@ -122,11 +122,11 @@ async def shutdown(request: Request) -> Response:
 async def cancel(request: Request) -> Response:
     """Cancel a request by its id."""
     service = service_of(request)
-    job = service.jobs.get(request.path_params["id"])
-    if job is None:
+    one = service.open.get(request.path_params["id"])
+    if one is None:
         given = request.path_params["id"][:128]
         raise Refused(404, RequestProblem(f"There is no request {given!r} any more."))
-    service.worker.cancel(job)
+    service.cancel(one)
     return json_reply({"status": "cancelled"})
 
 
@@ -140,26 +140,35 @@ async def _answered(
     shape: Callable[[Service, Job, Controls], Shape],
 ) -> Response:
     """Read, prepare, queue, answer."""
+    arrived = time.perf_counter()
     service = ready(request)
     data = await request.body()
 
     def work() -> tuple[Asked, Engine, Role, Prepared]:
         asked = parse(data)
-        engine, role = engine_of(service, asked.controls.model, _roles(service, asked))
-        return asked, engine, role, preparing.prepare(engine, asked)
+        with service.worker.using():
+            engine, role = engine_of(service, asked.controls.model, _roles(service, asked))
+            return asked, engine, role, preparing.prepare(engine, asked)
 
-    # In a thread: a long source file takes milliseconds to read, render and tokenise.
-    asked, engine, role, prepared = await asyncio.to_thread(work)
-    controls = asked.controls
-    job = Job(
-        _id_of(request, service),
-        prepared,
-        service.outbox(_every(controls)),
-        priority=controls.priority,
-        source=controls.source,
-        role=role,
-    )
-    _submit(service, job, client_of(request, controls.client))
+    # Before it is prepared: a cancel has to find it, and the daemon is busy with it.
+    one = _entered(service, _id_of(request, service), client_of(request, "") or None)
+    try:
+        # In a thread: a long source file takes milliseconds to read, render and tokenise.
+        asked, engine, role, prepared = await asyncio.to_thread(work)
+        controls = asked.controls
+        job = Job(
+            one.id,
+            prepared,
+            service.outbox(_every(controls)),
+            priority=controls.priority,
+            source=controls.source,
+            role=role,
+        )
+        job.ticket.arrived = arrived  # the preparation of the newer one may have been quicker
+        _submit(service, one, job, client_of(request, controls.client))
+    except BaseException:
+        service.forget(one.id)
+        raise
     manner = Manner(
         shape(service, job, controls), _channels(engine, prepared, controls), controls.progress
     )
@@ -201,29 +210,42 @@ def _id_of(request: Request, service: Service) -> str:
         raise RequestProblem(
             f"The {REQUEST_ID} {given[:40]!r} has to be 1 to 128 letters, digits and '-_.:'."
         )
-    if given in service.jobs:
+    if given in service.open:
         raise RequestProblem(f"The {REQUEST_ID} {given!r} is in use by another request.")
     return given or uuid.uuid4().hex
 
 
-def _submit(service: Service, job: Job, client: str) -> None:
-    """Queue a job.
+def _entered(service: Service, id: str, client: str | None) -> Open:
+    """Take a request up.
 
     Raises:
-        Refused: with status 429: too many are waiting.
+        Refused: with status 429: its client has too many.
     """
-    hint = "See who is asking: assistant status"
-    # Entered before it is queued: a cancel has to find it.
-    if not service.enter(job, client):
-        problem = DaemonProblem(f"This program has {MAX_OF_CLIENT} requests open.", hint=hint)
-        raise Refused(429, problem)
+    one = service.enter(id, client)
+    if one is None:
+        raise _too_many(f"This program has {MAX_OF_CLIENT} requests open.")
+    return one
+
+
+def _submit(service: Service, one: Open, job: Job, client: str) -> None:
+    """Queue a request that is prepared.
+
+    Raises:
+        Refused: with status 429: too many are waiting; 503: the daemon ends.
+    """
+    if service.stopping:
+        raise Refused(503, DaemonProblem("The engine daemon is stopping."))
+    if not service.name(one, client):
+        raise _too_many(f"This program has {MAX_OF_CLIENT} requests open.")
     if not service.worker.submit(job):
-        service.forget(job)
-        waiting = service.worker.waiting
-        raise Refused(
-            429,
-            DaemonProblem(f"{waiting} requests are waiting for the engine already.", hint=hint),
-        )
+        raise _too_many(f"{service.worker.waiting} requests are waiting for the engine already.")
+    one.job = job
+    if one.cancelled:
+        service.cancel(one)
+
+
+def _too_many(what: str) -> Refused:
+    return Refused(429, DaemonProblem(what, hint="See who is asking: assistant status"))
 
 
 async def _problem(_: Request, error: Exception) -> Response:

@@ -19,6 +19,18 @@ MAX_OF_CLIENT = 36
 """Open requests of one client: some in work, and about 32 that wait."""
 
 
+@dataclass(slots=True, eq=False)
+class Open:
+    """A request, from its arrival to the end of its answer."""
+
+    id: str
+    client: str | None
+    """None while only the request itself knows it."""
+    job: Job | None = None
+    """None while it is being prepared."""
+    cancelled: bool = False
+
+
 @dataclass
 class Service:
     """The worker, the model, and the requests under way."""
@@ -37,15 +49,15 @@ class Service:
     started: float = field(default_factory=time.monotonic)
     last_use: float = field(default_factory=time.monotonic)
     stopping: bool = False
-    jobs: dict[str, Job] = field(default_factory=dict)
-    _clients: dict[str, str] = field(default_factory=dict)
-    _open: collections.Counter[str] = field(default_factory=collections.Counter)
+    open: dict[str, Open] = field(default_factory=dict)
+    """By id: those that are being prepared as well, which takes seconds for a long one."""
+    _counts: collections.Counter[str] = field(default_factory=collections.Counter)
     _bell: Bell | None = None
 
     @property
     def busy(self) -> bool:
-        """True while there is a request in work or waiting."""
-        return bool(self.jobs)
+        """True while there is a request in work, waiting or being prepared."""
+        return bool(self.open)
 
     def outbox(self, every: float = 0.0) -> Outbox:
         """A new outbox; one wake-up of the loop serves all of them."""
@@ -54,23 +66,37 @@ class Service:
             self._bell = Bell(loop)
         return Outbox(loop, self._bell, every)
 
-    def enter(self, job: Job, client: str) -> bool:
-        """Take a job up, so that a cancel finds it; False when its client has too many."""
-        if self._open[client] >= MAX_OF_CLIENT:
+    def enter(self, id: str, client: str | None) -> Open | None:
+        """Take a request up, so that a cancel finds it; None when its client has too many."""
+        one = Open(id, None)
+        if client is not None and not self.name(one, client):
+            return None
+        self.open[id] = one
+        return one
+
+    def name(self, one: Open, client: str) -> bool:
+        """Count a request as its client's, once; False when that one has too many."""
+        if one.client is None and self._counts[client] >= MAX_OF_CLIENT:
             return False
-        self.jobs[job.id] = job
-        self._clients[job.id] = client
-        self._open[client] += 1
+        if one.client is None:
+            self._counts[client] += 1
+            one.client = client
         return True
 
-    def forget(self, job: Job) -> None:
-        """The end of a job, whatever it was."""
-        if self.jobs.pop(job.id, None) is None:
+    def cancel(self, one: Open) -> None:
+        """End a request; one that is being prepared as soon as it is."""
+        one.cancelled = True
+        if one.job is not None:
+            self.worker.cancel(one.job)
+
+    def forget(self, id: str) -> None:
+        """The end of a request, whatever it was."""
+        one = self.open.pop(id, None)
+        if one is None or one.client is None:
             return
-        client = self._clients.pop(job.id)
-        self._open[client] -= 1
-        if not self._open[client]:
-            del self._open[client]
+        self._counts[one.client] -= 1
+        if not self._counts[one.client]:
+            del self._counts[one.client]
 
     def model(self) -> dict[str, Any]:
         """The loaded model, as `/v1/models` and `/status` tell it."""

@@ -105,7 +105,7 @@ async def show_metrics(request: Request) -> Response:
     service = service_of(request)
     process = [
         ("assistant:requests_served", "Answers given.", service.worker.served),
-        ("assistant:requests_open", "Requests in work and waiting.", len(service.jobs)),
+        ("assistant:requests_open", "Requests in work and waiting.", len(service.open)),
         ("assistant:memory_peak_bytes", "Most memory resident so far.", _peak_memory()),
         ("assistant:uptime_seconds", "Time since the start.", time.monotonic() - service.started),
     ]
@@ -121,13 +121,14 @@ async def tokenize(request: Request) -> Response:
 
     def work() -> list[Any]:
         asked = requests.parse_tokenize(data)
-        vocabulary = service.worker.engine.vocabulary
-        tokens = vocabulary.tokenize(asked.content, parse_special=asked.parse_special)
-        if asked.add_special and vocabulary.begin is not None:
-            tokens.insert(0, vocabulary.begin)
-        if not asked.with_pieces:
-            return tokens
-        return [{"id": token, "piece": _piece(vocabulary.piece(token))} for token in tokens]
+        with service.worker.using():
+            vocabulary = service.worker.engine.vocabulary
+            tokens = vocabulary.tokenize(asked.content, parse_special=asked.parse_special)
+            if asked.add_special and vocabulary.begin is not None:
+                tokens.insert(0, vocabulary.begin)
+            if not asked.with_pieces:
+                return tokens
+            return [{"id": token, "piece": _piece(vocabulary.piece(token))} for token in tokens]
 
     return json_reply({"tokens": await asyncio.to_thread(work)})
 
@@ -138,8 +139,9 @@ async def detokenize(request: Request) -> Response:
     data = await request.body()
 
     def work() -> str:
-        vocabulary = service.worker.engine.vocabulary
-        return vocabulary.text(requests.parse_detokenize(data, vocabulary.size))
+        with service.worker.using():
+            vocabulary = service.worker.engine.vocabulary
+            return vocabulary.text(requests.parse_detokenize(data, vocabulary.size))
 
     return json_reply({"content": await asyncio.to_thread(work)})
 

@@ -6,10 +6,11 @@ thread of its own while asyncio goes on serving. Results come through an `Outbox
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from assistant.daemon.outbox import Outbox
@@ -26,8 +27,11 @@ from assistant.engine.types import (
 )
 from assistant.errors import AssistantError, EngineProblem, ModelProblem
 
-MAX_WAITING = 32
-"""More waiting requests than this are refused: somebody is asking in a loop."""
+MAX_WAITING = 192
+"""More waiting requests than this are refused. Of all clients together, so that a few that ask in
+a loop do not lock the others out; what one of them may have is `service.MAX_OF_CLIENT`."""
+PREPARED_SECONDS = 5.0
+"""How long the end waits for threads that still use a model."""
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +96,8 @@ class Worker:
         self._inline: Engine | None = None
         self._open = 0
         self._counting = threading.Lock()
+        self._users = 0
+        self._unused = threading.Condition()
         self._stopping = False
         self._scheduler = Scheduler(self._ended)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -123,6 +129,18 @@ class Worker:
         if self._load_inline is not None:
             return self._inline
         return first if first.facts.fim else None
+
+    @contextlib.contextmanager
+    def using(self) -> Iterator[None]:
+        """For threads that work with an engine: it is not freed meanwhile."""
+        with self._unused:
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._unused:
+                self._users -= 1
+                self._unused.notify_all()
 
     @property
     def inline_loading(self) -> bool:
@@ -188,16 +206,26 @@ class Worker:
             self.failure, self.phase = self._why("the model", error), Phase.FAILED
             return
         second = threading.Thread(target=self._run_inline, name="inline loader", daemon=True)
-        with engine:
-            self._scheduler.attach(engine)
-            self._engine, self.progress, self.phase = engine, 1.0, Phase.OK
-            log.info("loaded %s", engine.facts)
-            second.start()
+        self._scheduler.attach(engine)
+        self._engine, self.progress, self.phase = engine, 1.0, Phase.OK
+        log.info("loaded %s", engine.facts)
+        second.start()
+        try:
             self._scheduler.run()
+        finally:
             second.join()
-            if self._inline is not None:
-                self._inline.close()
-            self._engine = self._inline = None
+            self._free()
+
+    def _free(self) -> None:
+        """Free the models, unless a thread does not let go of them: then the process's end does."""
+        engines, self._engine, self._inline = (self._engine, self._inline), None, None
+        with self._unused:
+            if not self._unused.wait_for(lambda: not self._users, PREPARED_SECONDS):
+                log.warning("a request was still being prepared at the end")
+                return
+        for engine in engines:
+            if engine is not None:
+                engine.close()
 
     def _run_inline(self) -> None:
         if self._load_inline is None:

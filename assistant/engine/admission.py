@@ -1,12 +1,14 @@
 """Who has a sequence in the memory of a model, and who gives one up when it is short.
 
-Parked sequences go first, by least recent use; then the youngest request of the least urgent
-class is interrupted: it waits, and is evaluated again when there is room.
+A request begins when it fits beside those of its class and of more urgent ones, once they are
+read. When cells are needed parked sequences go first, by least recent use; then the youngest
+request of the least urgent class is interrupted: it waits, and is evaluated again when there is
+room.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from assistant.engine.cache import common_prefix
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 MAX_RUNNING = 16
 """Requests of one class that are worked on side by side; the others wait."""
 _HEADROOM = 64
-"""Free cells for the answer of a request that is to begin, beyond its prompt."""
+"""Cells for what each request is still to say, when it is asked whether another one fits."""
 
 
 def in_work(lane: Lane) -> Iterable[Running]:
@@ -44,26 +46,16 @@ def admit(lane: Lane, priority: Priority) -> None:
 
 def _begin(lane: Lane, one: Running) -> bool:
     """Give a request a sequence; False when it has to wait for another to end."""
+    if not _fits(lane, one):
+        return False
     ahead = max((common_prefix(one.known, other.known) for other in in_work(lane)), default=0)
-    source, length = lane.cache.longest(one.known, len(one.known) - 1)
+    _, length = lane.cache.longest(one.known, len(one.known) - 1)
     lane.cache.unstash(one.known, max(ahead, length))
-    source, length = lane.cache.longest(one.known, len(one.known) - 1)
-    answer = min(_HEADROOM, one.request.max_tokens)
-    needed = len(one.known) - max(ahead, length) + answer
-    while not lane.cache.make_room(min(needed, lane.context.cells), besides=source):
-        victim = _victim(lane, above=one.priority)
-        if victim is None and any(lane.running):
-            return False
-        if victim is None:
-            break  # it is alone: what is parked goes as it is needed
-        interrupt(lane, victim)
-    kept = lane.cache.open(one.known)
-    while kept is None:
+    while (kept := lane.cache.open(one.known)) is None:
         victim = _victim(lane, above=one.priority)
         if victim is None:
             return False
         interrupt(lane, victim)
-        kept = lane.cache.open(one.known)
     if not one.ticket.claim() and not one.begun:
         lane.cache.close(kept)
         one.end(FinishReason.CANCELLED)
@@ -75,6 +67,30 @@ def _begin(lane: Lane, one: Running) -> bool:
         lane.totals["cached"] += len(kept)
     one.begin(kept)
     return True
+
+
+def _fits(lane: Lane, one: Running) -> bool:
+    """Whether there is room beside those that do not give way to it, when all of them are read.
+
+    The cells that are free now say nothing: the others may have evaluated little yet. What is
+    parked, and what is less urgent, goes as the cells are needed (`room`).
+    """
+    others = [other for group in lane.running[: one.priority + 1] for other in group]
+    if not others:
+        return True
+    requests = [*others, one]
+    beyond = sum(len(each.known) + min(_HEADROOM, each.left) for each in requests)
+    beyond -= lane.context.cells
+    return beyond <= 0 or beyond <= _shared(requests)
+
+
+def _shared(requests: Sequence[Running]) -> int:
+    """Cells that are saved because requests begin alike."""
+    return sum(
+        max(common_prefix(one.known, other.known) for other in requests[:place])
+        for place, one in enumerate(requests)
+        if place
+    )
 
 
 def room(lane: Lane, cells: int, one: Running, parts: list[Part]) -> bool:

@@ -137,18 +137,25 @@ class Cache:
         for entry in self.stash.entries:
             if (common := common_prefix(entry.tokens, prompt)) > length:
                 best, length = entry, common
-        if best is None or not self.make_room(len(best)):
+        if best is None:
             return
-        if not self._ids and not self._drop_least_recent():
-            return
+        # Out of it first: what makes room for it goes where it was, and may drop what is oldest.
+        self.stash.drop(best)
+        if not self._restore(best) and self.stash.make_room(len(best.data)):
+            self.stash.put(best)
+
+    def _restore(self, entry: Stashed) -> bool:
+        """Park what was stashed; False when there is no room for it."""
+        if not self.make_room(len(entry)) or not (self._ids or self._drop_least_recent()):
+            return False
         kept = Kept(self._ids.pop(), used=next(self._clock))
-        if self._memory.restore(kept.id, best.data):
-            self.append(kept, best.tokens)
-            self._parked.append(kept)
-            self.stash.drop(best)
-        else:
+        if not self._memory.restore(kept.id, entry.data):
             self._memory.cut(kept.id, 0)
             self._ids.append(kept.id)
+            return False
+        self.append(kept, entry.tokens)
+        self._parked.append(kept)
+        return True
 
     def lighten(self) -> None:
         """Move out of the context what no running request shares: every call would look at it."""
@@ -198,7 +205,9 @@ class Cache:
         return done
 
     def close(self, kept: Kept) -> None:
-        """Forget a sequence."""
+        """Forget a sequence; also rows of it that a call has left and nobody has counted."""
+        if not len(kept):
+            self._memory.cut(kept.id, 0)
         self.truncate(kept, 0)
         self._ids.append(kept.id)
 
@@ -223,9 +232,9 @@ class Cache:
             self.copy(kept, copy, len(kept))
             self._parked.append(copy)
 
-    def make_room(self, cells: int, besides: Kept | None = None) -> bool:
+    def make_room(self, cells: int) -> bool:
         """Forget parked sequences until `cells` are free; False when that is not enough."""
-        while len(self._free) < cells and self._drop_least_recent(besides):
+        while len(self._free) < cells and self._drop_least_recent():
             pass
         return len(self._free) >= cells
 

@@ -98,7 +98,7 @@ class Context:
         self.outputs: int = min(MAX_OUTPUTS, self.rows)
         self.sequences = size.sequences
         self.abortable: bool = not lib.llama_supports_gpu_offload()
-        self._batch = _Batch(lib, self.rows)
+        self._batch = _Batch(lib, self.rows, self.outputs)
         self._flag = bytearray(2)
         lib.llama_set_abort_callback(self._pointer, _is_set(), _address(self._flag))
 
@@ -123,7 +123,7 @@ class Context:
 
     def begin(self) -> _Batch:
         """An empty batch to put rows in, for the next `decode`."""
-        self._batch.count = 0
+        self._batch.count = self._batch.outputs = 0
         return self._batch
 
     def decode(self) -> Outcome:
@@ -185,9 +185,11 @@ class Context:
 class _Batch:
     """The rows of one call, in arrays that llama.cpp reads in place."""
 
-    def __init__(self, lib: Any, rows: int) -> None:
+    def __init__(self, lib: Any, rows: int, most_outputs: int) -> None:
         self.rows = rows
+        self.most_outputs = most_outputs
         self.count = 0
+        self.outputs = 0
         self.tokens = np.zeros(rows, np.int32)
         self.positions = np.zeros(rows, np.int32)
         self.sequences = np.zeros(rows, np.int32)
@@ -218,6 +220,12 @@ class _Batch:
             raise EngineProblem(
                 f"{count} rows do not fit behind {first} of {self.rows}. This is a defect; "
                 "report it."
+            )
+        self.outputs += outputs
+        if self.outputs > self.most_outputs:
+            raise EngineProblem(
+                f"{self.outputs} rows of a call shall have logits; {self.most_outputs} can. This "
+                "is a defect; report it."
             )
         if count == 1:
             self.tokens[first] = tokens[0]

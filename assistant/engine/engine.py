@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from assistant.engine import healing, library
 from assistant.engine.context import Context, ContextSize, Rollback, rollback_of
@@ -39,20 +38,14 @@ from assistant.engine.types import (
 from assistant.engine.vocabulary import Vocabulary
 from assistant.errors import AssistantError, ModelProblem, RequestProblem
 from assistant.format.completion import METADATA_NAME_KEY, METADATA_VERSION_KEY
-from assistant.models import loadable
+from assistant.models import loadable, memory
+from assistant.models.gguf import Header
 
 OnProgress = Callable[[float], bool]
-DEFAULT_CONTEXT = 8192
-"""Memory grows with the context: 128 KiB a token for an 8B Llama, so 1 GiB at this length."""
-_MIN_CONTEXT = 32
 _SEQUENCES = 64
 """Sequences that a context can hold, in work and parked. They cost nothing but their tokens."""
-_STATES = 8
 _STASH_BYTES = 512 * 1024 * 1024
 """Kept outside of the context, at most; never more than the context itself takes."""
-_SHARED_CACHE_BYTES = 256 * 1024 * 1024
-"""For a small model the memory is made larger than one context, up to this, so that the requests
-of several clients stay in it side by side."""
 _FILL_DEFAULT_TOKENS = 128
 _ONE_THREAD_BYTES = 32 * 1024 * 1024
 
@@ -90,9 +83,9 @@ class Engine:
             if self._fim is not None:
                 # Now: it takes 0.3 s for a large vocabulary, and the first completion waits.
                 table_of(self.vocabulary)
-            trained = lib.llama_model_n_ctx_train(self._model)
-            self._length = _context_length(trained, settings)
-            self.context = Context(lib, self._model, self._size(settings))
+            self._length = memory.context_tokens(header, settings.context_length or 0)
+            self._cell_bytes = memory.cache_bytes(header)
+            self.context = Context(lib, self._model, self._size(settings, header))
         except BaseException:
             lib.llama_model_free(self._model)
             raise
@@ -110,19 +103,19 @@ class Engine:
             memory_bytes=lib.llama_model_size(self._model),
         )
 
-    def _size(self, settings: EngineSettings) -> ContextSize:
+    def _size(self, settings: EngineSettings, header: Header) -> ContextSize:
         lib, model = self._lib, self._model
         threads = settings.threads or threads_for(lib.llama_model_size(model))
         if rollback_of(lib, model) is Rollback.WHOLE:
             # Each of these has a state of its own, whether it is used or not.
-            return ContextSize(settings.cells or self._length, _STATES, threads)
-        cells = settings.cells or _cells(self._length, _bytes_per_token(lib, model))
+            return ContextSize(settings.cells or self._length, memory.STATES, threads)
+        cells = settings.cells or memory.cells(header, self._length)
         return ContextSize(max(cells, self._length), _SEQUENCES, threads)
 
     @property
     def stash_bytes(self) -> int:
         """Memory for finished sequences outside of the context."""
-        whole = self.context.cells * _bytes_per_token(self._lib, self._model)
+        whole = self.context.cells * self._cell_bytes
         most = _STASH_BYTES if self._stash_bytes is None else self._stash_bytes
         return min(_STASH_BYTES, whole, most)
 
@@ -212,7 +205,8 @@ class Engine:
         # As much for a request that only warms the cache: it has to see the same window.
         wanted = limits.max_tokens or _FILL_DEFAULT_TOKENS
         place = Fill(prefix, suffix, typed, file_name, repository, tuple(extra))
-        room = max(0, self.facts.context_length - wanted)
+        # Half of it is for the place at least: an answer to nothing would be of no use.
+        room = self.facts.context_length - min(wanted, self.facts.context_length // 2)
         tokens = fill_prompt(self.vocabulary, self._fim, place, room)
         tokens, healed = healing.cut(table_of(self.vocabulary), tokens)
         prepared = self._prepared(tokens, sampling, limits, "", default=wanted)
@@ -326,22 +320,3 @@ def _load(path: Path, settings: EngineSettings, on_progress: OnProgress | None) 
             "Choose another model: assistant models list",
         )
     return model
-
-
-def _context_length(trained: int, settings: EngineSettings) -> int:
-    wanted = settings.context_length or DEFAULT_CONTEXT
-    return max(_MIN_CONTEXT, min(wanted, trained))
-
-
-def _cells(length: int, bytes_per_token: int) -> int:
-    """Tokens that the memory of all sequences together shall hold."""
-    affordable: int = _SHARED_CACHE_BYTES // max(1, bytes_per_token)
-    return max(length, min(affordable, length * 8))
-
-
-def _bytes_per_token(lib: Any, model: Any) -> int:
-    """What a token takes in memory: keys and values of all layers, in float16."""
-    heads = lib.llama_model_n_head(model) or 1
-    width: int = lib.llama_model_n_embd(model) // heads * lib.llama_model_n_head_kv(model)
-    layers: int = lib.llama_model_n_layer(model)
-    return layers * width * 2 * 2

@@ -206,7 +206,8 @@ class Lane:
             self.running[one.priority].remove(one)
             (self.cache.park if park else self.cache.close)(kept)
             one.kept = None
-            self.blocked = [False for _ in Priority]
+        # Also if it only waited: the next in the queue may fit where this one did not.
+        self.blocked = [False for _ in Priority]
         one.close()
 
     def figures(self) -> Figures:

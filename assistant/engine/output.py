@@ -61,21 +61,43 @@ class BudgetWatch:
     def __init__(self, budget: Budget | None) -> None:
         self._budget = budget
         self._tail = ""
+        self._opening = budget.opening if budget is not None else ""
 
     def feed(self, piece: str, count: int) -> str | None:
         """Take the newest piece, with `count` tokens generated; the text that has to follow."""
+        if self._budget is None:
+            return None
+        self.saw(piece)
+        budget = self._budget
+        if budget is None or self._opening or count < budget.tokens:
+            return None
+        # What may be the beginning of the end is waited for: it would come twice.
+        if count < budget.tokens + len(budget.until) and _overlap(self._tail, budget.until):
+            return None
+        self._budget = None
+        return budget.text
+
+    def saw(self, text: str) -> None:
+        """Take text behind which a forced one goes in, and that: nothing else can follow it."""
         budget = self._budget
         if budget is None:
-            return None
-        self._tail += piece
+            return
+        self._tail += text
+        if self._opening and not self._opened():
+            return
         if budget.until in self._tail:
             self._budget = None
-            return None
-        if count >= budget.tokens:
-            self._budget = None
-            return budget.text
         self._tail = self._tail[-len(budget.until) :]
-        return None
+
+    def _opened(self) -> bool:
+        """Whether the reasoning has begun; an answer that begins otherwise has none."""
+        begun = self._tail.lstrip()
+        if begun.startswith(self._opening):
+            self._opening, self._tail = "", begun[len(self._opening) :]
+            return True
+        if not self._opening.startswith(begun):
+            self._budget = None
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +123,7 @@ class ForcedTexts:
         self._tail = self._last(before)
 
     def feed(self, piece: str) -> Continuation | None:
-        """Take the newest piece; say what has to follow, where `after` ends inside of it.
+        """Take the newest piece, or one that is put in; say what follows, if `after` ends in it.
 
         When it does, the rest of the piece behind that place is to be dropped: the token
         overshot. The given text counts as seen.

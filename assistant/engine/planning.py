@@ -38,22 +38,25 @@ def plan(lane: Lane, priority: Priority, alone: bool = False) -> Call | None:
     evaluating = [one for one in turn if one.pending > 1 or one.evaluating]
     lane.batch = batch = lane.context.begin()
     parts: list[Part] = []
+    if evaluating:
+        # Who was first is last in the next call. Now: it may be interrupted for want of memory.
+        turn.append(turn.pop(turn.index(evaluating[0])))
+    # A prompt that ends in this call wants an output, too.
+    outputs = lane.context.outputs - len(evaluating)
     for one in generating[: lane.context.outputs]:
-        _put(lane, parts, one, 1, _guess(lane, one, len(generating)))
+        _put(lane, parts, one, 1, _guess(one, outputs, len(generating)))
     if evaluating:
         _put_prompts(lane, parts, evaluating, _prompt_rows(lane, batch.count, evaluating, alone))
-        # Who was first is last in the next call.
-        turn.append(turn.pop(turn.index(evaluating[0])))
     if not parts:
         return None
     return Call(lane, priority, parts, batch.count, lane.pace.expected(batch.count))
 
 
-def _guess(lane: Lane, one: Running, generating: int) -> list[int]:
+def _guess(one: Running, outputs: int, generating: int) -> list[int]:
     if one.speculation is None or one.plain_next:
         one.plain_next = False
         return []
-    most = min(lane.context.outputs // generating, one.left) - 1
+    most = min(outputs // generating, one.left) - 1
     return one.speculation.guess(most, others=generating - 1)
 
 
@@ -77,7 +80,7 @@ def _put_prompts(lane: Lane, parts: list[Part], evaluating: list[Running], rows:
     taken: list[Running] = []
     over = min(pace.overhang(rows), lane.context.rows - lane.batch.count - rows)
     for one in evaluating:
-        if rows <= 0 or len(parts) >= lane.context.outputs:
+        if rows <= 0 or lane.batch.outputs >= lane.context.outputs:
             return
         if one.kept is None:  # interrupted a moment ago
             continue

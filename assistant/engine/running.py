@@ -48,7 +48,9 @@ class Ticket:
     """Client and document: a newer inline request with the same takes the place of this one."""
     cancel: CancelToken = field(default_factory=CancelToken)
     submitted: float = field(default_factory=time.perf_counter)
-    on_end: Callable[[Finished | AssistantError], None] | None = None
+    arrived: float = field(default_factory=time.perf_counter)
+    """When it was asked for: which of two inline requests is the newer."""
+    on_end: Callable[[Ticket, Finished | AssistantError], None] | None = None
     """Told of the last output before it goes out."""
     _claimed: threading.Lock = field(default_factory=threading.Lock)
 
@@ -59,7 +61,7 @@ class Ticket:
     def finish(self, last: Finished | AssistantError) -> None:
         """Send the last output."""
         if self.on_end is not None:
-            self.on_end(last)
+            self.on_end(self, last)
         self.sink(last)
 
 
@@ -179,19 +181,33 @@ class Running:
     def _continued(self, token: int, piece: str) -> tuple[list[int], str]:
         """What follows `token`, and the text of all that: itself, or a text that is forced."""
         addition = self._forced.feed(piece)
+        closing: str | None = None
         if addition is not None:
-            kept, text = piece[: addition.keep], addition.text
+            kept = piece[: addition.keep]
+            self._budget.saw(kept + addition.text)
         elif (closing := self._budget.feed(piece, self.count + 1)) is not None:
-            kept, text = piece, closing
+            kept, addition = piece, self._forced.feed(closing)
+            closing = closing if addition is None else closing[: addition.keep]
         else:
             return [token], piece
         # A token that reaches beyond the place is replaced by its part before it.
-        head = [token] if kept == piece else self._vocabulary.tokenize(kept)
-        tail = self._vocabulary.tokenize(text, parse_special=addition is None)
-        for forced in tail:
-            self.sampler.accept(forced)
+        head = [token] if kept == piece else self._vocabulary.tokenize(kept)[: self.left]
+        text = addition.text if addition is not None else ""
+        tail, text = self._put_in(closing or "", text, self.left - len(head))
         self._decoder = TextDecoder()
         return head + tail, kept + text
+
+    def _put_in(self, closing: str, text: str, room: int) -> tuple[list[int], str]:
+        """The tokens of two texts that follow now, and what they say: `room` of them at most."""
+        tokens = self._vocabulary.tokenize(closing, parse_special=True) if closing else []
+        tokens += self._vocabulary.tokenize(text) if text else []
+        said = closing + text
+        if len(tokens) > room:
+            tokens = tokens[:room]
+            said = TextDecoder().feed(b"".join(map(self._vocabulary.piece, tokens)))
+        for forced in tokens:
+            self.sampler.accept(forced)
+        return tokens, said
 
     def _at_limit(self, coming: int, piece: str) -> bool:
         if self.count >= self.request.max_tokens or len(self.known) + coming > self._room:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # Below it logits divided by the temperature overflow, and the draw is among NaN.
 _GREEDY_BELOW = 1e-6
 _MOST_KEPT = 2**31 - 1
+# Of a seed; llama.cpp takes it for none, so that it draws the numbers of the one before it.
+_ALL_ONES = 2**32 - 1
 # From so many tokens on, looking for the few most likely ones first is quicker.
 _LARGE, _FEW = 32768, 256
 # Candidates for each one that is kept: that are aimed at, so few and so many that the aim stays,
@@ -302,14 +304,14 @@ def check(sampling: Sampling) -> None:
 
 
 def _chain(lib: Any, sampling: Sampling) -> Any:
-    seed = secrets.randbits(32) if sampling.seed is None else sampling.seed & 0xFFFFFFFF
+    seed = secrets.randbits(32) if sampling.seed is None else sampling.seed & _ALL_ONES
     chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
     for sampler in (
         lib.llama_sampler_init_top_k(max(0, min(sampling.top_k, _MOST_KEPT))),
         lib.llama_sampler_init_top_p(sampling.top_p, 1),
         lib.llama_sampler_init_min_p(sampling.min_p, 1),
         lib.llama_sampler_init_temp(sampling.temperature),
-        lib.llama_sampler_init_dist(seed),
+        lib.llama_sampler_init_dist(min(seed, _ALL_ONES - 1)),
     ):
         lib.llama_sampler_chain_add(chain, sampler)
     return chain

@@ -61,13 +61,16 @@ class Scheduler:
     # For any thread.
 
     def submit(self, engine: Engine, ticket: Ticket) -> None:
-        """Queue a request; a newer inline request of the same source cancels the older."""
+        """Queue a request; of inline requests of the same source only the newest is served."""
         older = None
-        ticket.on_end = self._on_end
+        ticket.on_end = self._ended
         with self._changed:
             if ticket.priority is Priority.INLINE and ticket.source:
                 older = self._inline.get(ticket.source)
-                self._inline[ticket.source] = ticket
+                if older is not None and older.arrived > ticket.arrived:
+                    older = ticket  # it was longer on its way
+                else:
+                    self._inline[ticket.source] = ticket
             if not self._stopping:
                 self._arrived.append((engine, ticket))
             call = self._call
@@ -89,7 +92,6 @@ class Scheduler:
                 call.lane.context.abort()
             self._changed.notify()
         if ticket.claim():
-            self._forget_source(ticket)
             ticket.finish(never_started(ticket))
 
     def stop(self) -> None:
@@ -157,8 +159,8 @@ class Scheduler:
         if call is None:
             return False
         with self._changed:
-            if self._arrived or self._stopping:
-                return True  # planned again, with those who came meanwhile
+            if self._arrived or self._stopping or self._cancelled:
+                return True  # planned again, with those who came and went meanwhile
             call.lane.context.allow()
             self._call = call
             call.started = time.perf_counter()
@@ -207,23 +209,22 @@ class Scheduler:
 
     def _let_go(self, lane: Lane, stopping: bool = False) -> None:
         for one in lane.sweep(stopping):
-            self._forget_source(one.ticket)
             one.ticket.finish(one.summary())
 
     def _give_up(self, error: AssistantError) -> None:
         """End all requests with an error, and begin afresh."""
         for engine, lane in list(self._lanes.items()):
             for one in list(lane.everyone()):
-                self._forget_source(one.ticket)
                 if one.begun or one.ticket.claim():
                     one.ticket.finish(error)
                 one.close()
             self.attach(engine)
 
-    def _forget_source(self, ticket: Ticket) -> None:
+    def _ended(self, ticket: Ticket, last: Finished | AssistantError) -> None:
         with self._changed:
             if self._inline.get(ticket.source) is ticket:
                 del self._inline[ticket.source]
+        self._on_end(last)
 
     def _busy(self) -> bool:
         return any(lane.has(priority) for lane in self._lanes.values() for priority in Priority)

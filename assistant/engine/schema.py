@@ -13,7 +13,7 @@ others only where `additionalProperties` says so or none are named, as in llama-
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,6 +22,10 @@ from assistant.errors import RequestProblem
 
 _DEEPEST = 40
 _MOST_RULES = 4000
+_MOST_MERGED = 100_000
+"""Names that the merging of `allOf` may look at: its parts may refer to each other, and what two
+references to two references mean doubles with each level."""
+_INDEX_DIGITS = 7
 _MOST_REPEATED = 1000
 """Characters or items that a limit of lengths may name."""
 _BASE = r"""
@@ -74,6 +78,7 @@ class _Converter:
         self.rules: list[str] = []
         self._whole = schema
         self._named: dict[str, str] = {}
+        self._merged = 0
 
     def rule(self, schema: object, depth: int) -> str:
         """The name of a rule for `schema`, or an expression of one element."""
@@ -129,6 +134,7 @@ class _Converter:
         required = schema.get("required", [])
         if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
             raise _malformed("required", required, "a list of names")
+        needed = set(required)
         more = schema.get("additionalProperties", not properties)
         properties = {**properties, **{name: True for name in required if name not in properties}}
         # Behind the last property: what may come if something came before it, and if not.
@@ -140,7 +146,7 @@ class _Converter:
         # From the last to the first: two rules each, so that the size grows with their number.
         for name, inner in reversed(properties.items()):
             pair = self._new(f'{_literal(name)} ":" ws {self.rule(inner, depth + 1)}')
-            if name in required:
+            if name in needed:
                 first, after = self._new(f"{pair} {after}"), self._new(f'"," ws {pair} {after}')
             else:
                 first = self._new(f"{pair} {after} | {first}")
@@ -199,12 +205,22 @@ class _Converter:
                 isinstance(some, list) for some in needed
             ):
                 raise _malformed("a part of allOf", part, "the schema of an object")
+            self._count(merged, part, *both, *needed)
             merged = {**merged, **part}
             merged["properties"] = {**both[0], **both[1]}
             merged["required"] = [*needed[0], *needed[1]]
             if not merged["properties"]:
                 del merged["properties"], merged["required"]
         return merged
+
+    def _count(self, *merged: Sized) -> None:
+        self._merged += 1 + sum(map(len, merged))
+        if self._merged > _MOST_MERGED:
+            raise RequestProblem(
+                f"The parts of allOf in the JSON schema have more than {_MOST_MERGED} names "
+                "together. They may refer to each other in many ways.",
+                hint="Write the properties into one object.",
+            )
 
     def _reference(self, target: object, depth: int) -> str:
         if not isinstance(target, str):
@@ -226,8 +242,8 @@ class _Converter:
             name = step.replace("~1", "/").replace("~0", "~")
             if isinstance(place, dict) and name in place:
                 place = place[name]
-            elif isinstance(place, list) and name.isdecimal() and int(name) < len(place):
-                place = place[int(name)]
+            elif isinstance(place, list) and (index := _at(place, name)) is not None:
+                place = place[index]
             else:
                 raise RequestProblem(f"$ref {_shown(target)} in the JSON schema points to nothing.")
         return place
@@ -238,6 +254,12 @@ class _Converter:
         name = f"r{len(self.rules)}"
         self.rules.append(f"{name} ::= {text}")
         return name
+
+
+def _at(places: list[Any], name: str) -> int | None:
+    """The place in a list that a step of a reference means. Python reads no huge numbers."""
+    index = int(name) if name.isdecimal() and len(name) <= _INDEX_DIGITS else len(places)
+    return index if index < len(places) else None
 
 
 def _list(schema: dict[str, Any], name: str) -> list[Any]:

@@ -110,6 +110,9 @@ class Budget:
     """The text with which reasoning ends by itself, such as `</think>`."""
     text: str
     """What is put in its place: the end of the reasoning and the beginning of the code."""
+    opening: str = ""
+    """The tag with which an answer that reasons begins: without it nothing is counted. Empty: it is
+    reasoning from its first token on."""
 
 
 @dataclass(frozen=True, slots=True)

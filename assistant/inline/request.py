@@ -67,7 +67,7 @@ def request_for(
         block: as much as belongs together, because somebody asked for it by a key.
         extra: of other files, the most important last.
     """
-    if place.before[-1:].isidentifier() and _in_word(place.after[:1]):
+    if _in_word(place.before[-1:]) and _in_word(place.after[:1]):
         return Nothing("the cursor is inside of a word")
     dropped = place.before if place.blank else ""
     end = place.line_start if place.blank else place.offset

@@ -200,7 +200,9 @@ def _receive(
 
 def _opened(partial: Path) -> BinaryIO:
     """For reading and writing, whatever is in it."""
-    return os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)), "r+b")
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    # Not to be run, which is what it would be by default.
+    return os.fdopen(os.open(partial, flags, 0o666), "r+b")
 
 
 class _Growing:

@@ -27,6 +27,10 @@ MAX_KEYS = 10_000
 MAX_KEY_BYTES = 65_535
 MAX_NAME_BYTES = 63
 """Of a tensor."""
+MAX_TEXT_BYTES = 1 << 26
+"""Of all texts that are kept, together. A length with a wrong bit in it may mean gigabytes."""
+MAX_ITEM_BYTES = 1 << 20
+"""Of a text in a long array; the longest token has some hundred."""
 MAX_ARRAY = 10_000_000
 MAX_DIMENSIONS = 4
 DEFAULT_ALIGNMENT = 32
@@ -294,6 +298,7 @@ class _Reader:
         self.position = len(MAGIC)
         self._data = data
         self._size = size
+        self._kept = 0
 
     def take(self, count: int) -> int:
         """The start of the next `count` bytes; moves behind them."""
@@ -312,6 +317,11 @@ class _Reader:
         if limit is not None and length > limit:
             raise impossible(self.path, f"a name has {length} bytes")
         start = self.take(length)
+        self._kept += length
+        if self._kept > MAX_TEXT_BYTES:
+            raise impossible(
+                self.path, f"the text at byte {start} has {length} bytes, too many to be true"
+            )
         return self._data[start : start + length].decode("utf-8", "replace")
 
     def metadata(self, count: int) -> dict[str, Any]:
@@ -350,7 +360,11 @@ class _Reader:
         for _ in range(count):
             if position > last:
                 break
-            position += 8 + unpack(data, position)[0]
+            length = unpack(data, position)[0]
+            if length > MAX_ITEM_BYTES:
+                self.take(position + 8 + length - self.position)
+                raise impossible(self.path, f"a text in an array has {length} bytes")
+            position += 8 + length
         self.take(position - self.position)
 
     def _array(self, key: str) -> Array:

@@ -24,6 +24,15 @@ BATCH_ROWS = 512
 LEAST_COMPUTE, MOST_COMPUTE = 16 << 20, 1 << 30
 DEFAULT_CONTEXT = 8192
 """Tokens, of a model that was made for more, where the settings do not say."""
+LEAST_CONTEXT = 32
+SHARED_CACHE_BYTES = 256 << 20
+"""The memory of a small model is made larger than one context, up to this, so that the requests
+of several clients stay in it side by side."""
+MOST_CONTEXTS = 8
+STATES = 8
+"""Sequences of a recurrent model, each with a state of its own, whether it is used or not."""
+_STATE_BYTES = 4
+"""Of one number in a state: f32."""
 SHORT_CONTEXT = 1024
 """A shorter context than this helps nobody."""
 
@@ -34,7 +43,7 @@ class Estimate:
 
     weights: int
     cache: int
-    """Keys and values of the whole context."""
+    """Keys and values of the whole context, and the states of layers that keep one."""
     compute: int
     """Buffers of one decode call."""
 
@@ -51,12 +60,29 @@ def estimate(header: Header, tokens: int) -> Estimate:
         header: of its file; of the first part when it is split, the others lying beside it.
         tokens: of all sequences together.
     """
-    return Estimate(weights_bytes(header), tokens * cache_bytes(header), _compute(header, tokens))
+    cache = tokens * cache_bytes(header) + states_bytes(header)
+    return Estimate(weights_bytes(header), cache, _compute(header, tokens))
 
 
 def context_tokens(header: Header, configured: int = 0) -> int:
-    """Tokens of the context that a model is loaded with: the setting, or its own, at most 8192."""
-    return configured or min(header.context_length or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
+    """Tokens of the context that a model is loaded with: the setting, or 8192, and never more than
+    it was made for.
+    """
+    wanted = configured or DEFAULT_CONTEXT
+    return max(LEAST_CONTEXT, min(wanted, header.context_length or wanted))
+
+
+def cells(header: Header, tokens: int, spare: int | None = None) -> int:
+    """Tokens that the memory of all sequences together shall hold.
+
+    Args:
+        header: of the model; not for one with states, which can not share.
+        tokens: of one context.
+        spare: bytes that may be used beyond it; None: not known.
+    """
+    each = max(1, cache_bytes(header))
+    more = min(SHARED_CACHE_BYTES // each, tokens * MOST_CONTEXTS) - tokens
+    return tokens + max(0, more if spare is None else min(more, spare // each))
 
 
 def weights_bytes(header: Header) -> int:
@@ -89,6 +115,19 @@ def cache_bytes(header: Header) -> int:
     # Of a hybrid model only every n-th layer attends; the others keep a state of fixed size.
     every = max(1, _bounded(header, "full_attention_interval", 1))
     return sum(shared[every - 1 :: every]) * both * CACHE_BYTES
+
+
+def states_bytes(header: Header) -> int:
+    """Bytes of the states of recurrent layers, of all sequences; 0 for a model that has none."""
+    inner, size = _bounded(header, "ssm.inner_size", 0), _bounded(header, "ssm.state_size", 0)
+    convolved = max(0, _bounded(header, "ssm.conv_kernel", 1) - 1)
+    groups = _bounded(header, "ssm.group_count", 0)
+    layers = _bounded(header, "block_count", 0)
+    every = _bounded(header, "full_attention_interval", 0)
+    keys = _per_layer(header, "head_count_kv", layers)
+    attending = layers // every if every else sum(1 for one in keys if one)
+    state = size * inner + convolved * (inner + 2 * groups * size)
+    return STATES * max(0, layers - attending) * state * _STATE_BYTES
 
 
 def _bounded(header: Header, key: str, default: int) -> int:

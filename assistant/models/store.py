@@ -22,6 +22,7 @@ from assistant.models.places import Place
 
 EMBEDDED = "starter"
 SUFFIX = names.SUFFIX
+_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,25 @@ def resolve(name: str = "") -> Path:
     """
     if name in ("", EMBEDDED):
         return _existing(embedded_path(), "The embedded model")
-    given = Path(name).expanduser()
+    try:
+        given = Path(name).expanduser()
+    except RuntimeError as error:
+        raise _unreadable(name, "there is no such user's home") from error
+    try:
+        return _resolved(name, given)
+    except OSError as error:
+        raise _unreadable(name, error.strerror or str(error)) from error
+
+
+def _unreadable(name: str, reason: str) -> ModelProblem:
+    return ModelProblem(
+        f"The model {name[:_SHOWN]!r} can not be looked for: {reason}.",
+        hint="Check the path and its permissions, or see which models there are: "
+        "assistant models list",
+    )
+
+
+def _resolved(name: str, given: Path) -> Path:
     if given.is_file():
         return _whole(given.absolute())
     for candidate in (name, name + SUFFIX):

@@ -67,10 +67,11 @@ def _check_ids(header: Header, count: int) -> None:
 
 def _check_texts(header: Header, kind: Any, texts: list[bytes], types: tuple[int, ...]) -> None:
     named = [text or b"[EMPTY_%d]" % index for index, text in enumerate(texts)]
-    known = set(named)
-    if len(known) < len(named):
-        twice = next(t for i, t in enumerate(named) if named.index(t) < i)
-        raise impossible(header.path, f"the token {_readable(twice)} occurs twice")
+    known: set[bytes] = set()
+    for name in named:
+        if name in known:
+            raise impossible(header.path, f"the token {_readable(name)} occurs twice")
+        known.add(name)
     for index, token_type in enumerate(types):
         if token_type == _BYTE and not _BYTE_TEXT.fullmatch(texts[index]):
             text = _readable(texts[index])

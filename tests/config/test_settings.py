@@ -81,6 +81,8 @@ def test_everything_wrong_is_in_one_error_with_its_file_and_key():
         ("[daemon]\nidle_minutes = -1", "idle_minutes must be 0 or more"),
         ("[daemon]\nthreads = 513", "daemon.threads must be at most 512"),
         ("[daemon]\nidle_minutes = nan", "idle_minutes must be 0 or more"),
+        ("[daemon]\nmemory_gb = inf", "memory_gb must be at most 1,000,000,000, not inf"),
+        ("[daemon]\nmemory_gb = 1e300", "memory_gb must be at most 1,000,000,000"),
         ('[endpoint]\nurl = "localhost:80"', "http:// or https://"),
         ("[ask\n", "are not TOML"),
     ],

@@ -19,9 +19,8 @@ from assistant import locations
 from assistant.daemon.peers import Peer, peer_of
 from assistant.daemon.server import build_app
 from assistant.daemon.service import MAX_OF_CLIENT, Service
-from assistant.daemon.worker import Job, Worker
+from assistant.daemon.worker import Worker
 from assistant.engine.engine import Engine
-from assistant.engine.types import Limits, Prepared, Sampling
 from tests.support.daemons import chat, client, daemon
 
 ROUTES = ["/health", "/version", "/status", "/v1/models", "/props", "/metrics", "/nothing"]
@@ -175,20 +174,27 @@ def service_at(path: Path) -> Service:
 async def test_one_client_can_not_fill_the_queue(tmp_path: Path) -> None:
     """It is counted by itself, until its requests end."""
     service = service_at(tmp_path)
-    request = Prepared((1,), Sampling(), Limits(), 1)
+    names = [str(number) for number in range(MAX_OF_CLIENT + 1)]
 
-    def job(name: object) -> Job:
-        return Job(str(name), request, service.outbox())
+    assert all(service.enter(name, "greedy") for name in names[:-1])
+    assert not service.enter(names[-1], "greedy")
+    assert service.enter(names[-1], "modest")
+    service.forget(names[0])
+    service.forget(names[0])
+    assert service.enter(names[0], "greedy")
+    assert not service.enter("more", "greedy")
 
-    jobs = [job(number) for number in range(MAX_OF_CLIENT + 1)]
 
-    assert all(service.enter(job, "greedy") for job in jobs[:-1])
-    assert not service.enter(jobs[-1], "greedy")
-    assert service.enter(jobs[-1], "modest")
-    service.forget(jobs[0])
-    service.forget(jobs[0])
-    assert service.enter(jobs[0], "greedy")
-    assert not service.enter(job("more"), "greedy")
+async def test_who_asks_may_be_told_later(tmp_path: Path) -> None:
+    """By the request itself, where the system does not know it."""
+    service = service_at(tmp_path)
+    for number in range(3 * MAX_OF_CLIENT):
+        one = service.enter(str(number), None)
+        assert one is not None and service.name(one, f"client {number % 3}")
+    one = service.enter("more", None)
+    assert one is not None and not service.name(one, "client 1")
+    assert service.name(one, "")
+    assert service.name(one, "")
 
 
 def test_the_app_answers_no_schema_and_no_pages(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from assistant.daemon import answers, connection
+from assistant.daemon import answers, connection, server
 from assistant.daemon.connection import server_options
 from assistant.daemon.server import build_app
 from assistant.daemon.service import Service
@@ -126,13 +126,14 @@ async def test_a_client_that_does_not_read_is_let_go(
 ) -> None:
     """Its request ends with it."""
     monkeypatch.setattr(connection, "UNREAD_SECONDS", 0.2)
+    monkeypatch.setattr(server, "READING_SECONDS", 0.0)  # what waits to be read grows sooner
     body = json.dumps(chat(stream=True)).encode()
     async with served(models / "endless.gguf", tmp_path) as (path, service):
         reader, writer = await asyncio.open_unix_connection(path, limit=1024)
         writer.write(CHAT + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         await reader.readuntil(b'"content":"a')
         async with asyncio.timeout(PATIENCE):
-            while service.jobs:
+            while service.open:
                 await asyncio.sleep(0.01)
         assert service.worker.served == 0
         writer.close()
@@ -153,9 +154,10 @@ async def test_a_silent_answer_gives_signs_of_life(
                 await reader.readuntil(b": still working\n\n")
         writer.close()
         async with asyncio.timeout(PATIENCE):
-            while service.jobs:
-                (job,) = service.jobs.values()
-                job.outbox.put(Finished(FinishReason.CANCELLED, 1, 0, 0, 0.0, 0.0))
+            while service.open:
+                (one,) = service.open.values()
+                assert one.job is not None
+                one.job.outbox.put(Finished(FinishReason.CANCELLED, 1, 0, 0, 0.0, 0.0))
                 await asyncio.sleep(0.01)
 
 
@@ -193,3 +195,23 @@ async def test_another_user_is_refused(models: Path, tmp_path: Path) -> None:
         )
     assert b"403 Forbidden" in done.stdout, done.stderr
     assert b"not to user 65534" in done.stdout
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+async def test_a_client_that_asks_ahead_and_leaves_is_noticed(
+    models: Path, tmp_path: Path, ahead: int
+) -> None:
+    """A request that waits on the same connection does not hide it."""
+    body = json.dumps(chat()).encode()
+    async with served(models / "endless.gguf", tmp_path) as (path, service):
+        _, writer = await asyncio.open_unix_connection(path)
+        writer.write(CHAT + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        async with asyncio.timeout(PATIENCE):
+            while not service.worker.running:
+                await asyncio.sleep(0.01)
+            writer.write((GET + b"\r\n") * ahead)
+            await writer.drain()
+            writer.close()
+            while service.open:
+                await asyncio.sleep(0.01)
+        assert service.worker.served == 0

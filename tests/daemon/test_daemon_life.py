@@ -8,7 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -177,3 +179,42 @@ def test_a_read_only_state_folder_is_named(_own_home: Path) -> None:
             take_lock()
     finally:
         _own_home.chmod(0o700)
+
+
+def test_a_model_that_does_not_load_after_long_is_told_as_well(tmp_path: Path) -> None:
+    """Who asks twice a second hears it, however long the load took."""
+    go = tmp_path / "go"
+    program = f"""
+        import sys, threading
+        from pathlib import Path
+        from assistant.daemon import lifecycle, loading
+        from assistant.errors import ModelProblem
+
+        def load(on_progress):
+            while not Path({str(go)!r}).exists():
+                threading.Event().wait(0.01)
+            raise ModelProblem("It can not be.")
+
+        loading.loads = lambda options: (load, None)
+        lifecycle._FAILED_LINGER = 5.0
+        sys.exit(lifecycle.serve(lifecycle.Options(Path("m.gguf"), "m")))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    with subprocess.Popen(command) as process, client() as http:
+        try:
+            wait_until(lambda: health() == "loading")
+            wait_until(lambda: status(http)["uptime_s"] > 5.0)
+            go.touch()
+            failed_at = wait_until(
+                lambda: (now := status(http))["phase"] == "failed" and now["uptime_s"]
+            )
+            wait_until(lambda: status(http)["uptime_s"] > failed_at + 1)
+            assert "It can not be" in str(failed(http))
+            assert process.wait(15) == LOAD_FAILED
+        finally:
+            process.kill()
+
+
+def status(http: httpx.Client) -> dict[str, Any]:
+    body: dict[str, Any] = http.get("/status").json()
+    return body

@@ -8,6 +8,7 @@ import pytest
 
 from assistant.daemon.lifecycle import Options
 from assistant.daemon.loading import loads
+from assistant.engine.types import EngineSettings
 from assistant.errors import ModelProblem
 from assistant.models import gguf, memory
 
@@ -54,3 +55,35 @@ def test_a_second_model_that_is_missing_does_not_stop_the_first(models: Path) ->
     assert second is not None
     with pytest.raises(ModelProblem, match=r"none\.gguf"):
         second(go_on)
+
+
+def test_a_second_model_of_the_same_file_does_not_take_from_the_first(models: Path) -> None:
+    path = models / "abcd.gguf"
+    first, second = loads(
+        Options(path, "abcd", inline_path=path, memory_gb=1.5 * needed(path) / 1e9)
+    )
+    first(go_on).close()
+    assert second is not None
+    with pytest.raises(ModelProblem, match="of memory"):
+        second(go_on)
+
+
+def test_memory_for_finished_sequences_is_within_the_budget(models: Path) -> None:
+    """In the context and outside of it together."""
+    path = models / "abcd.gguf"
+    each = memory.cache_bytes(gguf.read_header(path))
+    for spare in (0, 100 * each, 10_000 * each):
+        first, _ = loads(Options(path, "abcd", memory_gb=(needed(path) + spare) / 1e9))
+        with first(go_on) as engine:
+            # llama.cpp makes cells in blocks of 256.
+            parked = engine.context.cells - engine.facts.context_length
+            assert parked <= -(-spare // each // 256) * 256
+            assert (parked > 0) == (spare > 0)
+            assert engine.stash_bytes <= max(0, spare - (parked - 256) * each)
+
+
+def test_a_context_longer_than_the_model_was_made_for_is_not_counted(models: Path) -> None:
+    path = models / "abcd.gguf"
+    settings = EngineSettings(context_length=65_536, threads=1)
+    first, _ = loads(Options(path, "abcd", memory_gb=needed(path) / 1e9 + 1e-6, engine=settings))
+    first(go_on).close()

@@ -36,7 +36,7 @@ forced temperature top_k top_p min_p seed repeat_penalty frequency_penalty prese
 repeat_last_n n_predict max_tokens max_completion_tokens stream stream_options return_progress
 model n best_of echo logprobs top_logprobs n_probs grammar json_schema response_format tools
 functions reasoning_budget reasoning_format priority source user lookup t_max_predict_ms content
-add_special parse_special with_pieces role text ignore_eos"""
+add_special parse_special with_pieces role text ignore_eos logit_bias"""
 NAMES = FIELDS.split()
 bodies = st.dictionaries(st.sampled_from(NAMES), anything)
 
@@ -203,6 +203,8 @@ def test_the_number_of_tokens_has_three_names(name: str) -> None:
         ({"tools": [{"type": "function"}]}, "'tools' are not supported"),
         ({"functions": [{}]}, "'functions' are not supported"),
         ({"t_max_predict_ms": True}, "'t_max_predict_ms'"),
+        ({"logit_bias": {"5": -100}}, "'logit_bias' is an object of 1; it is not supported"),
+        ({"logit_bias": [[5, False]]}, "'logit_bias' is a list of 1"),
         ({"forced": [{"after": "a", "text": "b"}] * 17}, "'forced' has 17"),
     ],
 )
@@ -217,6 +219,19 @@ def test_what_means_nothing_is_taken_for_nothing() -> None:
     )
 
     assert given == controls()
+
+
+@pytest.mark.parametrize("nothing", [None, {}, [], False])
+def test_a_bias_towards_nothing_is_none(nothing: object) -> None:
+    assert controls(logit_bias=nothing) == controls()
+
+
+def test_requests_take_the_place_of_others_about_the_same_document_only() -> None:
+    assert controls(user="me").source == ""
+    assert controls(user="me").client == "me"
+    assert controls(source={"client": "vim"}).source == ""
+    assert controls(user="me", source="a.py").source == "me\na.py"
+    assert controls(source="a.py").source == "\na.py"
 
 
 def test_a_schema_may_come_in_three_ways() -> None:
@@ -244,6 +259,10 @@ def test_a_completion_with_a_suffix_fills_in_and_is_urgent() -> None:
     assert isinstance(filled, FillRequest)
     assert (filled.prefix, filled.suffix) == ("a", "b")
     assert filled.controls.priority is Priority.INLINE
+    for empty in ({"suffix": ""}, {"suffix": None}):
+        again = parse_text(json.dumps({"prompt": ["a"], "logprobs": 2, **empty}).encode())
+        assert again == plain
+    assert "'prompt' has to be one text, not 5" in refused(parse_text, prompt=[5])
     assert "'prompt' has to be one text, not a list of 2" in refused(parse_text, prompt=["a", "b"])
     assert "'echo'" in refused(parse_text, prompt="a", echo=True)
 

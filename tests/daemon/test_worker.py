@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
+from assistant.daemon import worker as worker_module
 from assistant.daemon.server import build_app
-from assistant.daemon.service import Service
+from assistant.daemon.service import MAX_OF_CLIENT, Service
 from assistant.daemon.worker import MAX_WAITING, Job, Outbox, Phase, Worker
 from assistant.engine.engine import Engine, OnProgress
 from assistant.engine.running import Running, Ticket
@@ -20,8 +22,10 @@ from assistant.engine.types import (
     Finished,
     FinishReason,
     Limits,
+    Prepared,
     Priority,
     Role,
+    Sampling,
 )
 from tests.support.daemons import chat, wait_until
 from tests.support.tiny_gguf import Tiny, write
@@ -89,17 +93,132 @@ async def test_a_queue_has_an_end(models: Path) -> None:
         worker,
     ):
         wait_until(lambda: worker.phase is Phase.OK)
-        url, body = "/v1/chat/completions", chat()
-        async with asyncio.timeout(30):
-            asked = [asyncio.create_task(http.post(url, json=body)) for _ in range(MAX_WAITING)]
-            while worker.waiting < MAX_WAITING:
-                await asyncio.sleep(0.01)
-        refused = await http.post(url, json=body)
+
+        def ask(number: int) -> asyncio.Task[httpx.Response]:
+            body = chat(user=f"client {number // MAX_OF_CLIENT}", priority="background")
+            return asyncio.create_task(http.post(url, json=body))
+
+        async def waiting(count: int) -> None:
+            async with asyncio.timeout(30):
+                while worker.waiting < count:
+                    await asyncio.sleep(0.01)
+
+        url = "/v1/chat/completions"
+        asked = [ask(number) for number in range(2 * MAX_OF_CLIENT)]
+        await waiting(2 * MAX_OF_CLIENT)
+        fill = {"input_prefix": "A", "input_suffix": "", "n_predict": 2, "user": "an editor"}
+        inline = asyncio.create_task(http.post("/infill", json=fill))
+        await waiting(2 * MAX_OF_CLIENT + 1)
+        assert not inline.done()
+        asked += [ask(number) for number in range(2 * MAX_OF_CLIENT, MAX_WAITING - 1)]
+        await waiting(MAX_WAITING)
+        refused = await ask(10 * MAX_OF_CLIENT)
         assert refused.status_code == 429
         assert f"{MAX_WAITING} requests are waiting" in refused.json()["error"]["message"]
         held.set()
         answers = await asyncio.gather(*asked)
         assert {a.json()["choices"][0]["message"]["content"] for a in answers} == {"ABCD"}
+        assert (await inline).status_code == 200
+
+
+class Preparing(Engine):
+    """Takes its time to render and tokenise, until it is let go."""
+
+    begun, go_on = threading.Event(), threading.Event()
+
+    def prepare_raw(
+        self, prompt: str, sampling: Sampling | None = None, limits: Limits | None = None
+    ) -> Prepared:
+        self.begun.set()
+        assert self.go_on.wait(30)
+        return super().prepare_raw(prompt, sampling, limits)
+
+
+@asynccontextmanager
+async def preparing(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[httpx.AsyncClient, Service, asyncio.Task[httpx.Response]]]:
+    """A daemon in which a request with the id `mine` is being prepared."""
+    monkeypatch.setattr(Preparing, "begun", threading.Event())
+    monkeypatch.setattr(Preparing, "go_on", threading.Event())
+    load = lambda _: Preparing(models / "endless.gguf", EngineSettings(threads=1))  # noqa: E731
+    async with served(load) as (http, worker):
+        wait_until(lambda: worker.phase is Phase.OK)
+        body = {"prompt": "a", "max_tokens": 50}
+        headers = {"x-request-id": "mine"}
+        asked = asyncio.create_task(http.post("/v1/completions", json=body, headers=headers))
+        assert await asyncio.to_thread(Preparing.begun.wait, 30)
+        try:
+            app = http._transport.app  # type: ignore[attr-defined]
+            yield http, app.state.service, asked
+        finally:
+            Preparing.go_on.set()
+
+
+async def test_a_request_that_is_being_prepared_keeps_the_daemon(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with preparing(models, monkeypatch) as (http, _, asked):
+        assert (await http.post("/shutdown?when=idle")).status_code == 409
+        headers = {"x-request-id": "mine"}
+        again = await http.post("/v1/completions", json={"prompt": "a"}, headers=headers)
+        assert "in use by another" in again.json()["error"]["message"]
+        Preparing.go_on.set()
+        assert (await asked).json()["choices"][0]["finish_reason"] == "length"
+        assert (await http.post("/shutdown?when=idle")).status_code == 200
+
+
+async def test_a_request_that_is_being_prepared_is_cancelled(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with preparing(models, monkeypatch) as (http, service, asked):
+        assert (await http.delete("/v1/requests/mine")).status_code == 200
+        Preparing.go_on.set()
+        (choice,) = (await asked).json()["choices"]
+        assert (choice["finish_reason"], choice["text"]) == ("cancelled", "")
+        assert not service.open
+
+
+async def test_a_request_that_is_prepared_too_late_is_told(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the status that makes clients ask the next daemon."""
+    async with preparing(models, monkeypatch) as (_, service, asked):
+        service.stopping = True
+        Preparing.go_on.set()
+        assert (await asked).status_code == 503
+        assert not service.open
+
+
+async def test_a_model_is_not_freed_under_a_thread_that_uses_it(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with preparing(models, monkeypatch) as (_, service, asked):
+        engine = service.worker.engine
+        stopping = asyncio.create_task(asyncio.to_thread(service.worker.stop, 20))
+        thread = service.worker._thread
+        async with asyncio.timeout(30):
+            while service.worker._engine is not None:
+                await asyncio.sleep(0.01)
+        assert thread.is_alive() and engine._model
+        Preparing.go_on.set()
+        assert await stopping
+        assert not engine._model
+        assert (await asked).status_code == 429
+
+
+async def test_the_end_does_not_wait_for_ever(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that a thread does not let go of is left to the end of the process."""
+    monkeypatch.setattr(worker_module, "PREPARED_SECONDS", 0.1)
+    async with preparing(models, monkeypatch) as (_, service, asked):
+        engine = service.worker.engine
+        assert await asyncio.to_thread(service.worker.stop, 20)
+        assert engine._model
+        Preparing.go_on.set()
+        await asked
+        engine.close()
 
 
 def job(worker: Worker, role: Role, priority: Priority, tokens: int) -> Job:

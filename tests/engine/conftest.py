@@ -34,6 +34,14 @@ def roomy(models: Path) -> Iterator[Engine]:
         yield engine
 
 
+@pytest.fixture(scope="module")
+def tight(models: Path) -> Iterator[Engine]:
+    """As `roomy`, with memory for one context only."""
+    path = write(models / "tight.gguf", Tiny(context=1024))
+    with Engine(path, EngineSettings(threads=1, cells=1024)) as engine:
+        yield engine
+
+
 @pytest.fixture
 def desk(roomy: Engine) -> Desk:
     """A scheduler of `roomy` that the test steps itself."""

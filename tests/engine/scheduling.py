@@ -71,6 +71,8 @@ class Desk:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.row_seconds: float | None = None
+        """Plan as if each row of a call took so long: prompts are read in many calls."""
         self.scheduler = Scheduler()
         self.scheduler.attach(engine)
 
@@ -91,6 +93,9 @@ class Desk:
     def step(self, count: int = 1) -> None:
         """Some calls."""
         for _ in range(count):
+            if self.row_seconds is not None:
+                for _ in range(20):  # newer calls weigh more than those that were really made
+                    self.lane.pace.observe(64, 64 * self.row_seconds)
             self.scheduler.step()
 
     def finish(self, asked: Sequence[Asked]) -> None:
@@ -98,7 +103,7 @@ class Desk:
         for _ in range(STEPS):
             if all(one.ends for one in asked):
                 return
-            self.scheduler.step()
+            self.step()
         raise AssertionError(f"{sum(not one.ends for one in asked)} requests never ended")
 
     def all_of(self, request: Prepared, priority: Priority = Priority.INTERACTIVE) -> Asked:

@@ -270,6 +270,16 @@ def test_both_sides_share_the_room(starter: Engine) -> None:
         assert bool(suffix) == (end - cut > window / 5)
 
 
+def test_a_large_answer_leaves_room_for_the_place(starter: Engine) -> None:
+    """Clients of other makers ask for 4096 tokens, whatever the context is."""
+    length = starter.facts.context_length
+    for wanted in (length, 4096, 10**6):
+        prompt = starter.prepare_fill(SOURCE, SOURCE, limits=Limits(max_tokens=wanted))
+
+        assert len(prompt.tokens) > length // 4
+        assert length // 4 < prompt.max_tokens == length - len(prompt.tokens)
+
+
 def test_the_window_has_a_limit_in_a_long_context() -> None:
     vocabulary = Named(*QWEN, known=QWEN)
     prompt = fill_prompt(vocabulary, style_of(vocabulary), Fill(SOURCE, SOURCE), 30_000)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
 
+from assistant.daemon.preparing import prepare
+from assistant.daemon.requests import parse_chat
 from assistant.engine.engine import Engine
 from assistant.engine.types import (
+    Budget,
     CancelToken,
     Finished,
     FinishReason,
@@ -174,6 +178,60 @@ def test_a_token_that_overshoots_the_place_is_cut(tmp_path: Path) -> None:
 
     assert text_of(outputs) == "abc!"
     assert cached == len(again.tokens) - 1
+
+
+THOUGHT = Budget(4, "</t>", "\n</t>\n\n")
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("a</t>bcdefgh", "a</t>CODE(bcdefgh"),  # it ends by itself, and the code follows
+        ("abcdefgh", "abcd\n</t>CODE(efgh"),  # it is ended, and the code follows all the same
+    ],
+)
+def test_an_end_to_reasoning_and_a_forced_code(tmp_path: Path, said: str, text: str) -> None:
+    """Each sees what the other has put in."""
+    chain = chain_of(*said) | {"(": text[text.index("(") + 1]}
+    limits = Limits(max_tokens=60, forced=(Forced("</t>", "CODE("),), budget=THOUGHT)
+    with chain_engine(tmp_path, Tiny(chain=chain)) as engine:
+        outputs = run(engine, engine.prepare_chat(ask("x"), limits=limits))
+
+    assert text_of(outputs) == text
+    assert end_of(outputs).completion_tokens == len(text)
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (["a", *"bcdefgh"], "abcdefgh"),
+        # What is put in ends with the line break from which it began.
+        (["<think>", *"abcdefgh"], "<think>abc\n</think>\n\n<think>abcdefgh"),
+    ],
+)
+def test_only_an_answer_that_thinks_has_a_budget(
+    tmp_path: Path, said: list[str], text: str
+) -> None:
+    """Qwen3-Coder knows the tag and does not think: its code stays as it is."""
+    spec = Tiny(chain=chain_of(*said), specials=("<think>", "</think>"), format=None)
+    body = {"messages": [{"role": "user", "content": "x"}], "reasoning_budget": 4}
+    asked = parse_chat(json.dumps(body).encode())
+    with chain_engine(tmp_path, spec) as engine:
+        outputs = run(engine, prepare(engine, asked))
+
+    assert text_of(outputs) == text
+
+
+@pytest.mark.parametrize("most", [1, 3, 4, 5, 9, 20])
+def test_what_is_put_in_counts_as_generated(tmp_path: Path, most: int) -> None:
+    """No more tokens than asked for, and no text without its tokens."""
+    limits = Limits(max_tokens=most, forced=(Forced("bc", "(é)!"),))
+    with chain_engine(tmp_path, Tiny(chain=chain_of(*"abcd") | {"!": "d"})) as engine:
+        outputs = run(engine, engine.prepare_chat(ask("x"), limits=limits))
+
+    whole = "abc(é)!d".encode()
+    assert text_of(outputs) == whole[:most].decode(errors="ignore")
+    assert end_of(outputs).completion_tokens == min(most, len(whole))
 
 
 def test_a_forced_place_may_begin_in_the_prefill(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
-"""Stop strings and forced texts are found however the text is cut."""
+"""Stop strings, forced texts and the end of reasoning are found however the text is cut."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from assistant.engine.output import Continuation, ForcedTexts, StopFinder
-from assistant.engine.types import Forced
+from assistant.engine.output import BudgetWatch, Continuation, ForcedTexts, StopFinder
+from assistant.engine.types import Budget, Forced
 
 letters = st.text(alphabet="ab\n", max_size=30)
 stops = st.lists(st.text(alphabet="ab\n", min_size=1, max_size=4), max_size=3)
@@ -85,3 +86,60 @@ def test_each_forced_text_is_used_once() -> None:
     assert watcher.feed("a") is None
     assert watcher.feed("bb") == Continuation(1, "2")
     assert watcher.feed("b") is None
+
+
+THINKING = Budget(4, "</think>", "\n</think>\n\n")
+TAGGED = Budget(4, "</think>", "\n</think>\n\n", "<think>")
+
+
+def ended_at(budget: Budget | None, pieces: list[str]) -> int | None:
+    """After how many tokens the reasoning was ended; it is ended once at most."""
+    watch = BudgetWatch(budget)
+    told = [n for n, piece in enumerate(pieces, 1) if watch.feed(piece, n) is not None]
+    assert len(told) <= 1
+    return told[0] if told else None
+
+
+@pytest.mark.parametrize(
+    ("budget", "pieces", "end"),
+    [
+        (None, ["a"] * 9, None),
+        (THINKING, ["a"] * 9, 4),
+        (THINKING, ["a", "</think>", *"bcdefghi"], None),
+        (THINKING, ["a", "</th", "ink>", *"bcdefghi"], None),
+        # What may become the end by itself is waited for, but not for ever.
+        (THINKING, ["a", "b", "c", "</th", "ink>", "d"], None),
+        (THINKING, ["a", "b", "c", "</th", "at>", "d"], 5),
+        (THINKING, ["a", "b", "c", *"<" * 20], 4 + len("</think>")),
+        # A model that may think, and does not.
+        (TAGGED, ["def ", "f", "():", "\n", " pass", "\n", "# <think>", "x"], None),
+        (TAGGED, ["<think>", "a", "b", "c", "d"], 4),
+        (TAGGED, ["\n", "<th", "ink>", "a", "b", "c"], 4),
+        (TAGGED, ["<th", "e", *"abcdefg"], None),
+        (TAGGED, ["<think>", "a</think>", *"abcdefg"], None),
+    ],
+)
+def test_reasoning_is_ended_once_and_only_while_it_goes_on(
+    budget: Budget | None, pieces: list[str], end: int | None
+) -> None:
+    assert ended_at(budget, pieces) == end
+
+
+def test_an_end_of_reasoning_that_was_put_in_counts() -> None:
+    watch = BudgetWatch(THINKING)
+    assert watch.feed("a", 1) is None
+    watch.saw("</think>\n```python\n")
+    assert [watch.feed("b", count) for count in range(5, 20)] == [None] * 15
+
+
+@given(pieces=st.lists(st.sampled_from(["a", "##", " Code", "\n", "## Code\n", "#"]), max_size=30))
+def test_the_end_of_reasoning_comes_once(pieces: list[str]) -> None:
+    """Written by the model or put in: wherever its tokens end."""
+    watch, written, ended = BudgetWatch(Budget(6, "## Code\n", "\n## Code\n")), "", False
+    for count, piece in enumerate(pieces, 1):
+        before = "## Code\n" in written + piece
+        closing = watch.feed(piece, count)
+        assert closing is None or not (before or ended)
+        written, ended = written + piece + (closing or ""), ended or closing is not None
+        if count >= 6 + len("## Code\n"):
+            assert "## Code\n" in written

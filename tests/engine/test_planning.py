@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from assistant.engine.engine import Engine
-from assistant.engine.types import Limits, Prepared
+from assistant.engine.types import EngineSettings, Limits, Prepared
+from assistant.errors import EngineProblem
 from tests.engine.scheduling import Desk
+from tests.support.tiny_gguf import Tiny, write
 
 
 def raw(engine: Engine, text: str, tokens: int) -> Prepared:
@@ -72,3 +75,38 @@ def test_no_call_has_more_rows_than_the_context_takes(desk: Desk) -> None:
     assert 0 < prompt.evaluated[-1] <= rows
     desk.finish([prompt])
     desk.assert_empty()
+
+
+def outputs_of(desk: Desk) -> int:
+    """Rows of the planned call whose logits are wanted, as llama.cpp counts them."""
+    return int(desk.lane.batch.wanted[: desk.lane.batch.count].sum())
+
+
+def test_no_call_has_more_outputs_than_the_context_takes(models: Path) -> None:
+    """Four answers that are sure of all their guesses, and a prompt that ends beside them:
+    llama.cpp would end the process."""
+    letters = "abcdefghijklmnopqrst"
+    chain = dict(zip(letters, letters[1:] + "a", strict=True))
+    path = write(models / "cycle.gguf", Tiny(chain=chain, context=4096))
+    with Engine(path, EngineSettings(threads=1, cells=16384)) as engine:
+        desk = Desk(engine)
+        sure = replace(raw(engine, letters * 4, 3000), lookup=())
+        answers = [desk.ask(sure) for _ in range(4)]
+        most = 0
+        for _ in range(100):
+            for rows in range(1, 65):  # as if a row more cost next to nothing
+                desk.lane.costs.measured(rows, 1.0 + rows / 1000)
+            desk.step()
+            most = max(most, outputs_of(desk))
+            if all(one.text for one in answers):
+                desk.ask(raw(engine, "t", 1))
+        assert most > 48
+        assert not any(one.ends for one in answers)
+        desk.scheduler.detach(engine)
+
+
+def test_more_outputs_are_refused_before_llama_cpp_sees_them(engine: Engine) -> None:
+    batch = engine.context.begin()
+    batch.add(0, 0, [1] * 64, 64)
+    with pytest.raises(EngineProblem, match="65 rows"):
+        batch.add(1, 0, [1], 1)

@@ -88,9 +88,11 @@ def _alone(served: Served, request: object) -> Asked:
 def test_a_cancel_in_the_middle_of_a_call_stops_it(served: Served) -> None:
     """Nothing of the request is evaluated any more, and the thread sleeps."""
     chance = random.Random(1)
-    request = raw(served.engine, "".join(f"line {n} " for n in range(700)), 5)
-    for _ in range(10):
-        asked = served.ask(request)
+    aborted = served.figures.aborted_calls
+    for number in range(10):
+        # Nothing of it is known: there is much to evaluate, and the cancel comes at once.
+        text = "".join(f"{number} line {n} " for n in range(700))
+        asked = served.ask(raw(served.engine, text, 5))
         wait_until(lambda asked=asked: asked.outputs)  # type: ignore[misc]
         for _ in range(chance.randrange(2000)):
             pass
@@ -100,6 +102,7 @@ def test_a_cancel_in_the_middle_of_a_call_stops_it(served: Served) -> None:
         calls = served.figures.decode_calls
         wait_until(lambda: not served.scheduler.decoding)
         assert served.figures.decode_calls == calls
+    assert served.figures.aborted_calls > aborted
 
 
 def test_requests_from_many_threads_are_all_answered(served: Served) -> None:

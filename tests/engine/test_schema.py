@@ -188,6 +188,7 @@ def test_whatever_comes_out_is_json(schema: object) -> None:
         ({"type": "string", "pattern": "^]$"}, "pattern"),
         ({"$ref": "https://example.com/schema"}, "does not point inside"),
         ({"$ref": "#/nowhere"}, "points to nothing"),
+        ({"anyOf": [{"$ref": "#/anyOf/" + "9" * 5000}]}, "points to nothing"),
         ({"$ref": 5}, "a text"),
         ({"$ref": "#"}, "can begin with itself"),
         ({"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}, "can begin with itself"),
@@ -216,3 +217,22 @@ def test_many_optional_properties_grow_with_their_number_only() -> None:
     many = from_json_schema({"properties": {f"p{i}": {"type": "null"} for i in range(400)}})
 
     assert len(many) < 5 * len(few)
+
+
+def doubling(depth: int, leaf: dict[str, Any]) -> dict[str, Any]:
+    """Each level refers twice to the next one."""
+    levels: dict[str, Any] = {
+        f"d{level}": {"allOf": [{"$ref": f"#/$defs/d{level + 1}"}] * 2} for level in range(depth)
+    }
+    return {"$defs": levels | {f"d{depth}": leaf}, "allOf": [{"$ref": "#/$defs/d0"}]}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("leaf", [{"type": "object"}, {"required": ["a"] * 5000}])
+def test_parts_that_refer_to_each_other_are_bounded(leaf: dict[str, Any]) -> None:
+    """Three kilobytes would keep a thread busy for years."""
+    with pytest.raises(RequestProblem, match="names together"):
+        from_json_schema(doubling(36, leaf))
+    shallow = doubling(5, {"properties": {"a": {"const": 1}}, "required": ["a"]})
+    assert fits(shallow, '{"a": 1}')
+    assert not fits(shallow, "{}")

@@ -116,7 +116,7 @@ def test_a_blank_line_is_asked_from_its_beginning() -> None:
     assert request.suffix == "\n\nx = 1\n"
 
 
-@pytest.mark.parametrize("text", ["fo|o = 1", "x = value|s", "a_|1"])
+@pytest.mark.parametrize("text", ["fo|o = 1", "x = value|s", "a_|1", "foo1|bar", "x = 1|0"])
 def test_inside_of_a_word_nothing_is_asked(text: str) -> None:
     place = Place(text.replace("|", ""), text.index("|"))
 

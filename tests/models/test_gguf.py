@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+import tracemalloc
 from pathlib import Path
 
 import gguf as reference
@@ -41,6 +42,22 @@ def test_a_sound_file_is_read_as_the_reference_reads_it(good: Path) -> None:
 
 def test_block_sizes_are_those_of_the_reference() -> None:
     assert {int(kind): size for kind, size in reference.GGML_QUANT_SIZES.items()} == gguf.BLOCKS
+
+
+@pytest.mark.parametrize("text", [struct.pack("<I", 8), struct.pack("<IIQ", 9, 8, 600)])
+def test_a_length_with_a_wrong_bit_takes_no_memory(tmp_path: Path, text: bytes) -> None:
+    """The file is as long as it says; nobody has so long a text."""
+    path, length = tmp_path / "huge.gguf", 3 << 30
+    with path.open("wb") as file:
+        file.write(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", 1) + b"k")
+        file.write(text + struct.pack("<Q", length))
+        file.truncate(length + (1 << 20))  # without blocks on the disk
+    tracemalloc.start()
+    try:
+        assert f"{length} bytes" in refusal(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

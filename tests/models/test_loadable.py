@@ -143,6 +143,20 @@ def test_a_token_that_occurs_twice_is_named(sound: File, tmp_path: Path) -> None
     assert f"the token {known[3]!r} occurs twice" in refusal(tmp_path / "m.gguf", file)
 
 
+@pytest.mark.timeout(60)
+def test_in_a_large_vocabulary_too(tmp_path: Path) -> None:
+    """Within a moment; looking each token up in a list took minutes."""
+    words = [f"word{number}" for number in range(100_000)]
+    whole = take_apart(write(tmp_path / "large.gguf", Tiny(layers=1, words=words)).read_bytes())
+    found = next(e for e in whole.entries if e.key == b"tokenizer.ggml.tokens")
+    twice = replace(found, value=found.value.replace(b"word99999", b"word99998"))
+    entries = tuple(twice if entry is found else entry for entry in whole.entries)
+
+    assert "'word99998' occurs twice" in refusal(
+        tmp_path / "m.gguf", replace(whole, entries=entries)
+    )
+
+
 def test_a_token_without_text_takes_the_name_that_llama_cpp_gives_it(
     sound: File, tmp_path: Path
 ) -> None:

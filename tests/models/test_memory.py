@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from assistant.engine.engine import Engine
+from assistant.engine.types import EngineSettings
 from assistant.errors import ModelProblem
 from assistant.models import gguf, machine, memory
 from assistant.models.gguf import Array, Header
@@ -91,6 +93,44 @@ def test_layers_that_do_not_attend_have_no_cache() -> None:
     assert memory.cache_bytes(interval) == memory.cache_bytes(listed) == 32 * 1024
 
 
+def test_a_context_is_never_longer_than_the_model_was_made_for(tmp_path: Path) -> None:
+    """Counted as it is loaded."""
+    short = header(context_length=4096)
+
+    assert memory.context_tokens(short) == memory.context_tokens(short, 32_768) == 4096
+    assert memory.context_tokens(header()) == 8192
+    assert memory.context_tokens(header(), 32_768) == 32_768
+    assert memory.context_tokens(header(), 1) == memory.LEAST_CONTEXT
+    path = write(tmp_path / "tiny.gguf", Tiny())
+    for configured in (100, 65_536):
+        settings = EngineSettings(context_length=configured, threads=1)
+        with Engine(path, settings) as engine:
+            expected = memory.context_tokens(gguf.read_header(path), configured)
+            assert engine.facts.context_length == expected
+
+
+def test_a_small_model_has_more_cells_where_there_is_room() -> None:
+    small, each = header("qwen2.5-coder-1.5b"), 28 * 1024
+
+    assert memory.cells(header(), 8192) == 8192
+    assert memory.cells(small, 8192) == memory.SHARED_CACHE_BYTES // each
+    assert memory.cells(small, 512) == 512 * memory.MOST_CONTEXTS
+    assert memory.cells(small, 512, spare=100 * each + 1) == 612
+    assert memory.cells(small, 512, spare=0) == 512
+
+
+def test_states_of_recurrent_layers_count(tmp_path: Path) -> None:
+    """As llama.cpp says when it makes them: 24 of 32 layers, 8 sequences."""
+    keys = {"inner_size": 4096, "state_size": 128, "group_count": 16, "conv_kernel": 4}
+    hybrid = header(full_attention_interval=4, **{f"ssm__{key}": n for key, n in keys.items()})
+    one = 128 * 4096 + 3 * (4096 + 2 * 16 * 128)
+
+    assert memory.states_bytes(header()) == 0
+    assert memory.states_bytes(hybrid) == memory.STATES * 24 * one * 4
+    more = memory.estimate(hybrid, 512).cache
+    assert more == memory.states_bytes(hybrid) + 512 * memory.cache_bytes(hybrid)
+
+
 @pytest.mark.parametrize(
     "nonsense",
     [
@@ -103,6 +143,7 @@ def test_layers_that_do_not_attend_have_no_cache() -> None:
         {"embedding_length": -5},
         {"full_attention_interval": 0},
         {"feed_forward_length": 2**31},
+        {"ssm__state_size": 2**30, "ssm__inner_size": -1, "full_attention_interval": 0},
     ],
 )
 def test_nonsense_in_a_header_is_no_crash(nonsense: dict[str, Any]) -> None:

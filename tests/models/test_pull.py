@@ -81,6 +81,14 @@ class TestLayout:
         assert (folder / "refs" / "main").read_text() == tiny.commit
         assert not list(folder.rglob("*.incomplete"))
 
+    def test_weights_are_no_program(self, tiny: Repository, cache: Path) -> None:
+        previous = os.umask(0o022)
+        try:
+            pulled = pull()
+        finally:
+            os.umask(previous)
+        assert pulled.path.stat().st_mode & 0o777 == 0o644
+
     def test_the_name_then_means_the_file(self, tiny: Repository) -> None:
         path = pull().path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,28 @@ def test_a_broken_model_is_not_chosen(tmp_path: Path) -> None:
     with pytest.raises(ModelProblem, match="not a GGUF file"):
         store.use(str(text))
     assert config.load().settings.model == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("~nosuchuser/x.gguf", "no such user's home"),
+        ("x" * 300, "File name too long"),
+        ("./" + "y" * 300 + ".gguf", "File name too long"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_told(name: str, reason: str) -> None:
+    with pytest.raises(ModelProblem, match=reason) as caught:
+        store.resolve(name)
+    assert name[:20] in caught.value.message
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0)
+    try:
+        with pytest.raises(ModelProblem, match="Permission denied"):
+            store.resolve(str(locked / "m.gguf"))
+    finally:
+        locked.chmod(0o700)

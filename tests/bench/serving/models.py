@@ -34,6 +34,9 @@ class Model:
     """Generated in one measurement."""
     bos: int
     """Tokens that are put in front of every prompt."""
+    split: int = 1
+    """Each round of decoding is done as this many shorter ones, so that a spell in which the
+    machine is slow spoils few of them."""
 
     @property
     def big(self) -> bool:
@@ -67,7 +70,7 @@ class Models:
         shape = {"1b": shapes.ONE_B, "8b": shapes.EIGHT_B, "copying": copying.SHAPE}[name]
         path = self._made(f"{shape.name}.gguf", functools.partial(self._write, shape))
         if name == "8b":
-            return Model(name, path, self.threads, (64, 1024), 48, 1)
+            return Model(name, path, self.threads, (64, 1024), 48, 1, split=3)
         return Model(name, path, self.threads, (64, 1024), 96, 1)
 
     def _made(self, name: str, write: Callable[[Path], None]) -> Path:

@@ -30,12 +30,20 @@ def run(setting: Setting) -> None:
 def _decoding(setting: Setting, model: Model, side: Side, depth: int) -> None:
     client, ours, bare = side.client(), [], []
     prompt = model.prompts(depth).fresh(depth - model.bos)
+    tokens = model.tokens // model.split
+
+    def measure_bare() -> None:
+        bare.append(setting.peer.bench(model.path, model.threads, 0, tokens, depth))
+
+    def measure_ours() -> None:
+        ours.append(client.ask(body(prompt, tokens)).token_ms)
+
     client.ask(body(prompt, 8))
-    for _ in range(setting.runs):
-        pause()
-        bare.append(setting.peer.bench(model.path, model.threads, 0, model.tokens, depth))
-        pause()
-        ours.append(client.ask(body(prompt, model.tokens)).token_ms)
+    for number in range(setting.runs * model.split):
+        turns = (measure_bare, measure_ours) if number % 2 else (measure_ours, measure_bare)
+        for measure in turns:
+            pause()
+            measure()
     mine, reference = Series("ours", tuple(ours)), Series("llama-bench", tuple(bare))
     over = paired(mine, reference, operator.sub)
     allowed = max(_FREE_MS, _FREE_SHARE * reference.median)

@@ -1,4 +1,4 @@
-"""Between two tokenizers: which student token owns which encoder piece, and what a token looks like.
+"""Between two tokenizers: which student token owns which encoder piece, what a token looks like.
 
 The student (Llama, 128,256 tokens) and the encoder (RoBERTa's 50,265 pieces) cut the same code
 at different places. Both are byte-level, so every token and piece stands for known bytes:
@@ -94,7 +94,8 @@ class ByteTokenizer:
         try:
             text = data.decode()
         except UnicodeDecodeError:
-            return [self._tokenizer.token_to_id(_CHARACTER_OF[byte]) for byte in data]
+            known: Any = self._tokenizer.token_to_id
+            return [known(_CHARACTER_OF[byte]) for byte in data]
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
@@ -129,7 +130,7 @@ def owners(tokens: Sequence[int], pieces: Sequence[int]) -> np.ndarray:
     starts = piece_ends - np.asarray(pieces)
     first = np.searchsorted(ends, starts, side="right")
     last = np.searchsorted(ends, piece_ends, side="left")
-    own = np.minimum(first, len(ends) - 1).astype(np.int64)
+    own: np.ndarray = np.minimum(first, len(ends) - 1).astype(np.int64)
     for j in np.flatnonzero(last > first):
         edges = np.clip(ends[first[j] : last[j] + 1], starts[j], piece_ends[j])
         own[j] = first[j] + int(np.argmax(np.diff(edges, prepend=starts[j])))

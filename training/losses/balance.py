@@ -62,7 +62,7 @@ def backward(
         if added is not None:
             head.grad = added if head.grad is None else head.grad + added
     if sums[0] is not None and hidden.requires_grad:
-        hidden.backward(sums[0])
+        torch.autograd.backward(hidden, sums[0])
     return Norms(*(_norm(gradients[0]) for gradients in found))
 
 

@@ -61,7 +61,9 @@ class Source:
 
 SOURCES = {
     "codebert": Source("microsoft/codebert-base", "3b0952feddeffad0063f274080e3c23d75e7eb39"),
-    "codebert-python": Source("neulab/codebert-python", "main"),
+    "codebert-python": Source(
+        "neulab/codebert-python", "c4ff459e2a91d002d9bb4ab8cc2b7ee7125ef213"
+    ),
     "graphcodebert": Source("microsoft/graphcodebert-base", "main"),
     "unixcoder": Source(
         "microsoft/unixcoder-base", "5604afdc964f6c53782a6813140ade5216b99006",
@@ -98,12 +100,14 @@ class RobertaEncoder(nn.Module):
                 f"structural.layer={layer}: the encoder has {model.config.num_hidden_layers}",
                 hint="0 takes the last layer",
             )
-        self.model = model.eval().requires_grad_(False)
+        model.train(False)
+        self.model = model.requires_grad_(False)
         self.opening, self.closing = opening, closing
         self.pooling, self.layer = pooling, layer
         self.table = model.embeddings.word_embeddings.weight
         # RoBERTa counts positions from behind the padding token's.
-        self.first = model.config.pad_token_id + 1
+        padding: Any = model.config.pad_token_id
+        self.first = padding + 1
         room = model.config.max_position_embeddings - self.first
         self.max_pieces = room - len(opening) - 1
 
@@ -225,7 +229,7 @@ def roberta(
     tokenizer: tokenizers.Tokenizer = loaded.backend_tokenizer
     opening = tuple(_special(tokenizer, token, place) for token in source.opening)
     closing = _special(tokenizer, "</s>", place)
-    encoder = RobertaEncoder(model.float(), opening, closing, pooling, layer)
+    encoder = RobertaEncoder(model.to(torch.float32), opening, closing, pooling, layer)
     return encoder, ByteTokenizer(tokenizer)
 
 

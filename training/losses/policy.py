@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 
 Sampler = Callable[[torch.Tensor], torch.Tensor]
-"""From log-probabilities, shape ``(places, k)``, to the column drawn at each, shape ``(places,)``."""
+"""From log-probabilities, shape ``(places, k)``, to the column drawn at each, ``(places,)``."""
 
 
 def draw(logs: torch.Tensor) -> torch.Tensor:

@@ -96,7 +96,8 @@ def distance(generated: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     vectors, and without the lost digits of 1 - 0.9999999.
     """
     difference = _unit(generated) - _unit(reference)
-    return 0.5 * difference.square().sum(-1)
+    half: torch.Tensor = 0.5 * difference.square().sum(-1)
+    return half
 
 
 def _unit(vectors: torch.Tensor) -> torch.Tensor:

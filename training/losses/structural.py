@@ -90,7 +90,7 @@ class Places:
         The others have no straight-through gradient.
         """
         wrong = self.tokens[:, 0] != self.targets
-        parts = wrong.split([reference.tokens for reference in self.references])
+        parts = torch.split(wrong, [reference.tokens for reference in self.references])
         return sum(bool(part.any()) for part in parts) / len(parts)
 
 
@@ -163,13 +163,13 @@ class StructuralLoss:
         chosen = self._mixture(places)
         cut = windows(places.references, self._limit(), chosen, literal=True)
         generated = self._vectors(functional.embedding(cut.own, chosen), cut)
-        return distance(generated, self._reference(places, chosen))
+        return distance(generated, self.reference_vectors(places.references))
 
     def _projected(self, places: Places) -> torch.Tensor:
         if self.projection is None or places.ends is None:
             raise UsageProblem("the arm projection needs a head and the states that it projects")
         vectors = self.projection(places.ends)
-        return distance(vectors, self._reference(places, vectors))
+        return distance(vectors, self.reference_vectors(places.references))
 
     @torch.no_grad()
     def _literal(self, places: Places, tokens: torch.Tensor) -> torch.Tensor:
@@ -181,14 +181,15 @@ class StructuralLoss:
         columns = self.sampler(logs.detach())[:, None]  # (places, 1)
         of_draw = logs.gather(1, columns).squeeze(1)
         sizes = [reference.tokens for reference in places.references]
-        summed = torch.stack([part.sum() for part in of_draw.split(sizes)])
+        summed = torch.stack([part.sum() for part in torch.split(of_draw, sizes)])
         distances = self._literal(places, places.tokens.gather(1, columns).squeeze(1))
         return score_function(summed, distances, self._literal(places, places.tokens[:, 0]))
 
     @torch.no_grad()
-    def _reference(self, places: Places, like: torch.Tensor) -> torch.Tensor:
-        cut = windows(places.references, self._limit(), like)
-        return self._vectors(self.encoder.table[cut.pieces].to(like.dtype), cut)
+    def reference_vectors(self, references: Sequence[Reference]) -> torch.Tensor:
+        """Centred vectors of programs as they are, shape ``(programs, width)``; no gradient."""
+        cut = windows(references, self._limit(), self.encoder.table)
+        return self._vectors(self.encoder.table[cut.pieces], cut)
 
     def _vectors(self, embeddings: torch.Tensor, cut: Windows) -> torch.Tensor:
         """Centred vectors of the programs, shape ``(programs, width)``."""

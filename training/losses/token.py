@@ -64,7 +64,8 @@ def token_loss(
     keep = ((weights > 0) | wanted).nonzero().squeeze(1)
     exact = torch.promote_types(hidden.dtype, torch.float32)
     counted = weights[keep].to(exact)
-    summed, values, tokens = _Chunked.apply(
+    apply: Any = _Chunked.apply  # torch gives it no type
+    summed, values, tokens = apply(
         hidden[keep], head, targets[keep], counted, wanted[keep], top_k or len(head), chunk
     )
     divisor = counted.sum().clamp(min=1e-8) if total is None else total
@@ -110,10 +111,11 @@ class _Chunked(torch.autograd.Function):
                 slope = logits.sub_(normal).exp_()
                 slope.scatter_add_(1, right, slope.new_full(right.shape, -1.0))
                 slope.mul_(weights[part, None])
+                slope = slope.to(matrix.dtype)
                 if d_hidden is not None:
-                    d_hidden[part] = slope.to(matrix.dtype) @ matrix
+                    d_hidden[part] = slope @ matrix
                 if d_head is not None:
-                    d_head += slope.T @ hidden[part].to(slope.dtype)
+                    d_head += slope.T @ hidden[part]
         top_values, top_tokens = torch.cat(values), torch.cat(tokens)
         ctx.save_for_backward(d_hidden, d_head, head, top_tokens, emit, hidden if to_head else None)
         ctx.mark_non_differentiable(top_tokens)

@@ -5,6 +5,7 @@ A program's vector is the mean of its windows' vectors, weighted by their pieces
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ def spans(pieces: int, limit: int) -> list[tuple[int, int]]:
     """The windows of a program, as (start, end): as few as possible, sizes one apart at most."""
     count = max(1, -(-pieces // limit))
     edges = [pieces * i // count for i in range(count + 1)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(itertools.pairwise(edges))
 
 
 @dataclass(frozen=True)

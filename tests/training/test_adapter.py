@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.training.losses.support import save_encoder
 from training import batches, contexts, model
 from training.adapter import BothLosses, code_places, with_adapter
 from training.chain import CHAIN
@@ -31,7 +32,7 @@ def batch(nano, some_problems, writer):
     return batches.collate(documents, prompt_weight=0.0)
 
 
-def _losses(nano: Path, arm: Arm, steps: int = 3, **changes):
+def _losses(nano: Path, arm: Arm, steps: int = 3, structural=None, **changes):
     tuned = with_adapter(model.load(nano / "base"), SETTINGS.adapter, seed=1)
     torch.manual_seed(2)
     for name, parameter in tuned.named_parameters():
@@ -39,11 +40,11 @@ def _losses(nano: Path, arm: Arm, steps: int = 3, **changes):
             torch.nn.init.normal_(parameter, std=0.02)
     settings = dataclasses.replace(
         SETTINGS,
-        structural=dataclasses.replace(SETTINGS.structural, arm=arm.value),
+        structural=dataclasses.replace(SETTINGS.structural, arm=arm.value, **(structural or {})),
         curriculum=dataclasses.replace(SETTINGS.curriculum, warmup=0.0, **changes),
     )
-    structural, aligner = build(Job(STAGE, "nano", settings, nano, None, ""), tuned)
-    return tuned, structural, BothLosses(tuned, structural, aligner, settings, steps)
+    made, aligner = build(Job(STAGE, "nano", settings, nano, None, ""), tuned)
+    return tuned, made, BothLosses(tuned, made, aligner, settings, steps)
 
 
 def _gradients(tuned) -> dict[str, torch.Tensor]:
@@ -63,6 +64,23 @@ def test_the_structural_loss_reaches_every_part_of_the_adapter(nano, batch, arm)
     assert gradients
     assert all("lora_" in name for name in gradients)
     assert all(gradient.abs().max() > 0 for gradient in gradients.values())
+
+
+@pytest.mark.parametrize("centring", ["none", "mean", "whitening"])
+def test_an_encoder_with_another_tokenizer_does_too(nano, batch, tmp_path, centring):
+    """CodeBERT's architecture from a folder: other pieces, windows, the matrix between them."""
+    folder = str(save_encoder(tmp_path))
+    chosen = {"encoder": "codebert", "folder": folder, "centring": centring, "window": 20}
+    tuned, structural, both = _losses(nano, Arm.STRAIGHT_THROUGH, structural=chosen)
+    hidden = model.hidden_states(tuned.get_base_model().model, batch.tokens[:, :-1])
+    _, places = both.losses(hidden, batch)
+    assert max(len(reference.pieces) for reference in places.references) > 20
+    assert any(len(r.pieces) != r.tokens for r in places.references)
+    structural(places).mean().backward()
+    gradients = _gradients(tuned)
+    assert gradients
+    assert all(gradient.abs().max() > 0 for gradient in gradients.values())
+    assert list((nano / "alignment").glob("matrix-*.safetensors"))
 
 
 def test_the_structural_loss_is_that_of_the_places_that_predict_the_code(nano, batch):

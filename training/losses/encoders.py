@@ -229,8 +229,8 @@ def roberta(
     tokenizer: tokenizers.Tokenizer = loaded.backend_tokenizer
     opening = tuple(_special(tokenizer, token, place) for token in source.opening)
     closing = _special(tokenizer, "</s>", place)
-    encoder = RobertaEncoder(model.to(torch.float32), opening, closing, pooling, layer)
-    return encoder, ByteTokenizer(tokenizer)
+    encoder = RobertaEncoder(model, opening, closing, pooling, layer)
+    return encoder.to(dtype=torch.float32), ByteTokenizer(tokenizer)
 
 
 def _special(tokenizer: tokenizers.Tokenizer, token: str, place: str) -> int:

@@ -101,4 +101,5 @@ def distance(generated: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
 
 
 def _unit(vectors: torch.Tensor) -> torch.Tensor:
-    return vectors / vectors.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+    units: torch.Tensor = vectors / vectors.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+    return units

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import tokenizers
 import torch
 from tokenizers import decoders, models, pre_tokenizers, trainers
-from transformers import RobertaConfig, RobertaModel
+from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaModel
 
 from training.losses.alignment import Aligner, ByteTokenizer, Reference
 from training.losses.encoders import RobertaEncoder
@@ -71,3 +73,14 @@ def places_of(logits: torch.Tensor, targets, known, k: int = 0, ends=None) -> Pl
     """What L_s sees of logits, shape ``(places, vocabulary)``."""
     values, tokens = torch.topk(logits, k or logits.shape[1], dim=-1)
     return Places(values, tokens, targets, known, ends)
+
+
+def save_encoder(folder: Path) -> Path:
+    """Write what a download of CodeBERT has: configuration, weights, tokenizer; all of it tiny."""
+    pieces = byte_level(300, split=True)
+    roberta(pieces.size).model.float().save_pretrained(folder)
+    tokenizer = tokenizers.Tokenizer.from_str(pieces._tokenizer.to_str())
+    kinds = ("bos_token", "pad_token", "eos_token", "unk_token", "mask_token")
+    named = dict(zip(kinds, SPECIAL, strict=True))
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named).save_pretrained(folder)
+    return folder

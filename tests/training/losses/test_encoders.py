@@ -5,14 +5,12 @@ from __future__ import annotations
 import itertools
 
 import pytest
-import tokenizers
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import PreTrainedTokenizerFast
 
 from assistant.errors import TrainingProblem, UsageProblem
-from tests.training.losses.support import PROGRAMS, SPECIAL, byte_level, roberta
+from tests.training.losses.support import PROGRAMS, roberta, save_encoder
 from training.code_encoder import CodeEncoder
 from training.losses import encoders
 from training.losses.alignment import Reference
@@ -68,17 +66,7 @@ def test_the_own_encoder_is_frozen_and_has_no_special_tokens():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A downloaded encoder: configuration, weights, tokenizer."""
-    out = tmp_path_factory.mktemp("encoder")
-    pieces = byte_level(300, split=True)
-    roberta(pieces.size).model.float().save_pretrained(out)
-    tokenizer = tokenizers.Tokenizer.from_str(pieces._tokenizer.to_str())
-    named = dict(
-        zip(
-            ("bos_token", "pad_token", "eos_token", "unk_token", "mask_token"), SPECIAL, strict=True
-        )
-    )
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named).save_pretrained(out)
-    return str(out)
+    return str(save_encoder(tmp_path_factory.mktemp("encoder")))
 
 
 def _load(name, folder, seed=1):

@@ -6,6 +6,7 @@ import peft
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from tests.training.losses.support import aligner, loss_of, references
 from training.losses.alignment import Aligner
@@ -20,8 +21,10 @@ SIZE = ALIGNER.student.size
 
 
 @pytest.fixture
-def tuned():
+def tuned(monkeypatch):
     """Four layers, adapter and all, in float64."""
+    # Its own norm rounds to float32, which differences of 1e-6 would not survive.
+    monkeypatch.setattr(LlamaRMSNorm, "forward", _exact_norm)
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=SIZE, hidden_size=16, intermediate_size=24, num_hidden_layers=4,
@@ -29,7 +32,12 @@ def tuned():
         tie_word_embeddings=True, initializer_range=0.2,
     )  # fmt: skip
     lora = peft.LoraConfig(r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
-    return peft.get_peft_model(LlamaForCausalLM(config).double(), lora)
+    return peft.get_peft_model(LlamaForCausalLM(config), lora).double()
+
+
+def _exact_norm(self, state):
+    spread = state.square().mean(-1, keepdim=True) + self.variance_epsilon
+    return self.weight * state * spread.rsqrt()
 
 
 def _places(tuned, chunk: int = 5):

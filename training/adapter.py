@@ -15,13 +15,16 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import LlamaForCausalLM
 
-from training import batches, code_encoder, contexts, files, model, optimizers, problems, tokenizer
+from training import batches, contexts, files, model, optimizers, problems, tokenizer
 from training.curriculum import Curriculum
 from training.documents import Document, Writer
-from training.loop import Values, run_steps
-from training.losses.structural import Form, StructuralLoss
+from training.loop import Stateful, Values, run_steps
+from training.losses import balance
+from training.losses.alignment import Aligner
+from training.losses.build import build
+from training.losses.structural import Arm, Places, StructuralLoss
 from training.losses.token import token_loss
-from training.settings import Adapter
+from training.settings import Adapter, Settings
 from training.stages import Job
 
 TARGETS = ("down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj")
@@ -36,26 +39,33 @@ def make(job: Job) -> None:
     plan = batches.plan(lengths, settings.batch_tokens, settings.tokens, job.settings.seed + 1)
     sizes = [len(batch) * max(lengths[i] for i in batch) for batch in plan]
     tuned = with_adapter(model.load(job.path("base")), settings, job.settings.seed)
+    structural, aligner = build(job, tuned)
     trainable = [p for p in tuned.parameters() if p.requires_grad]
+    if structural.projection is not None:
+        trainable += structural.projection.parameters()
     optimizer = torch.optim.AdamW(trainable, lr=settings.lr, weight_decay=0.0)
-    both = BothLosses(tuned, structural_loss(job), settings, len(plan))
+    both = BothLosses(tuned, structural, aligner, job.settings, len(plan))
 
     def step(number: int) -> dict[str, float]:
         rate = optimizers.trapezoid(number, len(plan), settings.warmup_share, 1.0)
         optimizers.set_rates([optimizer], rate)
         batch = batches.collate([documents[i] for i in plan[number]], prompt_weight=0.0)
-        loss, values = both(batch, number)
-        torch.autograd.backward(loss)
+        values = both.backward(batch, number)
         norm = nn.utils.clip_grad_norm_(trainable, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         return values | {"rate": rate, "gradient": norm.item(), "tokens": sizes[number]}
 
+    state: dict[str, Stateful] = {
+        "adapter": _AdapterState(tuned), "optimizer": optimizer, "scale": both.measured,
+    }  # fmt: skip
+    if structural.projection is not None:
+        state["projection"] = structural.projection
     run_steps(
         job,
         len(plan),
         step,
-        {"adapter": _AdapterState(tuned), "optimizer": optimizer, "scale": both.measured},
+        state,
         every=settings.checkpoint_every,
         units=sizes.__getitem__,
         unit="tokens",
@@ -96,110 +106,89 @@ def with_adapter(base: LlamaForCausalLM, settings: Adapter, seed: int) -> peft.P
         return peft.get_peft_model(base, config)
 
 
-def structural_loss(job: Job) -> StructuralLoss:
-    """L_s with the run's encoder and settings."""
-    settings = job.settings.adapter
-    return StructuralLoss(
-        code_encoder.load_frozen(job.path("encoder")),
-        Form(settings.structural),
-        settings.top_k,
-        settings.temperature,
-    )
-
-
 class BothLosses:
     """alpha * L_token + beta * scale * L_s of a batch, and what there is to log about it.
 
     Args:
         tuned: the model with its adapter.
         structural: L_s.
-        settings: of the stage.
+        aligner: student tokens to encoder pieces.
+        settings: of the run.
         steps: of the stage, for the curriculum.
     """
 
     def __init__(
-        self, tuned: peft.PeftModel, structural: StructuralLoss, settings: Adapter, steps: int
+        self,
+        tuned: peft.PeftModel,
+        structural: StructuralLoss,
+        aligner: Aligner,
+        settings: Settings,
+        steps: int,
     ) -> None:
         self._llama: Any = tuned.get_base_model()
-        self._structural, self._settings = structural, settings
-        self._curriculum = Curriculum(steps, settings.curriculum_warmup, settings.alpha_end)
-        self.measured = Values(scale=1.0, gradient_token=0.0, gradient_structural=0.0)
+        self._structural, self._aligner = structural, aligner
+        self._top_k, self._curriculum = settings.structural.top_k, settings.curriculum
+        plan = settings.curriculum
+        self._weights = Curriculum(steps, plan.warmup, plan.alpha_end, plan.schedule).weights
+        self.measured = Values(scale=1.0)
 
-    def __call__(self, batch: batches.Batch, number: int) -> tuple[torch.Tensor, dict[str, float]]:
-        """The loss of step `number`, and its parts."""
+    def backward(self, batch: batches.Batch, number: int) -> dict[str, float]:
+        """Add the gradients of step `number`; returns its loss and parts."""
         hidden = model.hidden_states(self._llama.model, batch.tokens[:, :-1])
-        by_token = self._token(hidden, batch)
-        by_structure, wrong = self._structure(hidden, batch)
-        if number % self._settings.scale_every == 0:
-            self._measure(hidden, by_token, by_structure)
-        alpha, beta = self._curriculum.weights(number)
-        if self._structural.form is Form.NONE:
+        # Both losses end here: their gradients are told apart at this state.
+        cut = hidden.detach().requires_grad_()
+        by_token, places = self.losses(cut, batch)
+        by_structure = self._structural(places).mean()
+        alpha, beta = self._weights(number)
+        if self._structural.arm is Arm.OFF:
             alpha, beta = 1.0, 0.0
         scale = self.measured.now["scale"]
-        loss = alpha * by_token
-        if beta > 0:
-            loss = loss + beta * scale * by_structure
-        values = {
-            "loss": loss.item(), "token_loss": by_token.item(),
-            "structural_loss": by_structure.item(), "alpha": alpha, "beta": beta,
-            "programs_with_gradient": wrong, **self.measured.now,
+        head = self._structural.projection
+        norms = balance.backward(
+            hidden, cut, (by_token, by_structure), (alpha, beta * scale),
+            list(head.parameters()) if head is not None else (),
+        )  # fmt: skip
+        if number % self._curriculum.measure_every == 0:
+            plan = self._curriculum
+            self.measured.now["scale"] = balance.scale(norms, plan.beta_scale, plan.beta_ratio)
+        token, structure = by_token.item(), by_structure.item()
+        return {
+            "loss": alpha * token + beta * scale * structure, "token_loss": token,
+            "structural_loss": structure, "alpha": alpha, "beta": beta, "scale": scale,
+            "gradient_token": norms.token, "gradient_structural": norms.structural,
+            "gradient_ratio": norms.ratio, "programs_with_gradient": places.share_wrong(),
         }  # fmt: skip
-        return loss, values
 
-    def _token(self, hidden: torch.Tensor, batch: batches.Batch) -> torch.Tensor:
-        keep = batch.weights[:, 1:] > 0
-        logits = model.head(self._llama.lm_head.weight, hidden[keep])
-        return token_loss(logits, batch.tokens[:, 1:][keep], batch.weights[:, 1:][keep])
+    def losses(self, hidden: torch.Tensor, batch: batches.Batch) -> tuple[torch.Tensor, Places]:
+        """L_token of a batch, and what L_s is made from.
 
-    def _structure(self, hidden: torch.Tensor, batch: batches.Batch) -> tuple[torch.Tensor, float]:
-        """Mean L_s over the programs, and the share of them with a wrong token.
-
-        A program whose every token is most likely the right one has no straight-through
-        gradient.
+        Args:
+            hidden: states of all tokens but the last, shape ``(rows, length - 1, width)``.
+            batch: every row has code.
         """
-        rows, places, mask = code_places(batch, self._structural.encoder.max_tokens)
-        targets = batch.tokens[rows, places]
-        # The state one place before is the one that predicts.
-        logits = model.head(self._llama.lm_head.weight, hidden[rows, places - 1])
-        wrong = ((logits.argmax(-1) != targets) & mask).any(-1).float().mean().item()
-        return self._structural(logits, targets, mask).mean(), wrong
-
-    def _measure(
-        self, hidden: torch.Tensor, by_token: torch.Tensor, by_structure: torch.Tensor
-    ) -> None:
-        """Gradient norms of both losses at the last hidden state; sets the scale from them."""
-        token_norm = _norm(by_token, hidden)
-        structural_norm = _norm(by_structure, hidden) if by_structure.requires_grad else 0.0
-        scale = 1.0
-        if self._settings.beta_scale == "auto" and structural_norm > 0:
-            scale = min(self._settings.beta_ratio * token_norm / structural_norm, 1e4)
-        self.measured.now = {
-            "scale": scale, "gradient_token": token_norm, "gradient_structural": structural_norm,
-        }  # fmt: skip
+        targets = batch.tokens[:, 1:]
+        code = code_places(batch)
+        found = token_loss(
+            hidden.flatten(0, 1), self._llama.lm_head.weight, targets.flatten(),
+            batch.weights[:, 1:].flatten(), emit=code.flatten(), top_k=self._top_k,
+        )  # fmt: skip
+        spans = [(row, *span) for row, span in enumerate(batch.code) if span is not None]
+        references = [
+            self._aligner.reference(batch.tokens[row, start:end].tolist())
+            for row, start, end in spans
+        ]
+        # The state that predicts the code's first token has seen all of the reasoning.
+        ends = hidden[[row for row, _, _ in spans], [start - 1 for _, start, _ in spans]]
+        return found.loss, Places(found.values, found.tokens, targets[code], references, ends)
 
 
-def _norm(loss: torch.Tensor, at: torch.Tensor) -> float:
-    (gradient,) = torch.autograd.grad(loss, at, retain_graph=True)
-    norm: float = gradient.float().norm().item()
-    return norm
-
-
-def code_places(
-    batch: batches.Batch, max_tokens: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Where the code of each row is, padded to the longest.
-
-    Returns:
-        rows, shape ``(programs, 1)``; places in the row and a mask, shape ``(programs, length)``.
-    """
-    spans = [(row, *span) for row, span in enumerate(batch.code) if span is not None]
-    length = min(max(end - start for _, start, end in spans), max_tokens)
-    rows = torch.tensor([[row] for row, _, _ in spans])
-    offsets = torch.arange(length)[None, :]
-    starts = torch.tensor([[start] for _, start, _ in spans])
-    sizes = torch.tensor([[end - start] for _, start, end in spans])
-    mask = offsets < sizes
-    return rows, torch.where(mask, starts + offsets, starts), mask
+def code_places(batch: batches.Batch) -> torch.Tensor:
+    """Which places predict code: one before each of its tokens; bool, ``(rows, length - 1)``."""
+    places = torch.zeros_like(batch.tokens[:, 1:], dtype=torch.bool)
+    for row, span in enumerate(batch.code):
+        if span is not None:
+            places[row, span[0] - 1 : span[1] - 1] = True
+    return places
 
 
 class _AdapterState:

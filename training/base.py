@@ -37,9 +37,10 @@ def make(job: Job) -> None:
         chosen = [documents[i] for i in plan[number]]
         batch = batches.collate(chosen, settings.prompt_weight)
         hidden = model.hidden_states(net.model, batch.tokens[:, :-1])
-        keep = batch.weights[:, 1:] > 0
-        logits = model.head(net.lm_head.weight, hidden[keep])
-        loss = token_loss(logits, batch.tokens[:, 1:][keep], batch.weights[:, 1:][keep])
+        loss = token_loss(
+            hidden.flatten(0, 1), net.lm_head.weight, batch.tokens[:, 1:].flatten(),
+            batch.weights[:, 1:].flatten(),
+        ).loss  # fmt: skip
         torch.autograd.backward(loss)
         norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         for optimizer in train_by:

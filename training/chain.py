@@ -47,7 +47,8 @@ CHAIN = (
     # alpha * L_token + beta * L_s, on reasoning and code.
     Stage(
         "adapter", _lazily("adapter"), (*TEXTS, *BASE_FILES, *ENCODER_FILES),
-        (*ADAPTER_FILES, "adapter/metrics.jsonl"), ("adapter", "model", "threads"),
+        (*ADAPTER_FILES, "adapter/metrics.jsonl"),
+        ("adapter", "curriculum", "model", "structural", "threads"),
     ),
     Stage("merge", _lazily("merge"), (*BASE_FILES, *ADAPTER_FILES), MERGED_FILES, ()),
     # Written, then compared with the torch model.
@@ -65,7 +66,8 @@ CHAIN = (
         ("problems.jsonl", "model.gguf", "verify.json", "evaluation.json", "base/metrics.jsonl",
          "encoder/metrics.jsonl", "adapter/metrics.jsonl", "tokenizer.json", *ENCODER_FILES),
         ("MODEL_CARD.md",), ("problems", "contexts", "tokenizer", "model", "base", "encoder",
-                             "adapter", "export", "evaluate", "threads"),
+                             "structural", "curriculum", "adapter", "export", "evaluate",
+                             "threads"),
     ),
     Stage("install", _lazily("install"), ("model.gguf", "MODEL_CARD.md"), (), ("install",)),
 )  # fmt: skip

@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assistant.errors import AssistantError, UsageProblem
+
+if TYPE_CHECKING:
+    from training.settings import Curriculum
 
 _EPILOG = """\
 examples:
   assistant train --list
   assistant train starter --dry-run
+  assistant train starter --set curriculum.schedule=cosine --plot-curriculum weights.svg
   assistant train starter --out runs/starter
   assistant train starter --out runs/starter --resume
   assistant train starter --out runs/starter --stage evaluate --data ../shared/data
@@ -48,6 +53,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--dry-run", action="store_true",
         help="print settings with their origin, plan and estimates; start nothing",
     )  # fmt: skip
+    parser.add_argument(
+        "--plot-curriculum", metavar="FILE.svg", type=Path,
+        help="draw the weights of both losses over the run; start nothing",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,12 +76,29 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         print(plan.describe(recipe, settings, origins, out, args.stage))
         return 0
+    if args.plot_curriculum is not None:
+        return _plot(settings.curriculum, args.plot_curriculum)
     from training import run as runner
 
     try:
         runner.run(recipe.name, settings, out, only=args.stage, resume=args.resume, data=args.data)
     except ModuleNotFoundError as error:
         raise _not_installed(error) from error
+    return 0
+
+
+def _plot(settings: Curriculum, file: Path) -> int:
+    from training import curriculum_plot
+
+    text = curriculum_plot.svg(settings)
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageProblem(
+            f"--plot-curriculum {file}: {error.strerror}",
+            hint="name a file in a folder that exists",
+        ) from error
+    print(f"wrote {file}")
     return 0
 
 

@@ -7,6 +7,7 @@ from training.settings import (
     Adapter,
     Architecture,
     Base,
+    Curriculum,
     Encoder,
     Evaluate,
     Export,
@@ -28,8 +29,9 @@ NANO = Recipe(
         ),
         base=Base(tokens=60_000, batch_tokens=4096, checkpoint_every=4),
         encoder=Encoder(width=32, layers=1, heads=2, steps=10, batch=16, checkpoint_every=4),
+        curriculum=Curriculum(measure_every=2),
         adapter=Adapter(
-            rank=8, alpha=16, tokens=40_000, batch_tokens=4096, scale_every=2, checkpoint_every=3
+            rank=8, alpha=16, tokens=40_000, batch_tokens=4096, checkpoint_every=3
         ),
         export=Export(name="nano", verify_tokens=200),
         evaluate=Evaluate(

@@ -10,22 +10,26 @@ from dataclasses import dataclass, field
 
 from training.settings.adapter import Adapter
 from training.settings.contexts import Contexts
+from training.settings.curriculum import Curriculum
 from training.settings.encoder import Encoder
 from training.settings.problems import Problems
 from training.settings.results import Evaluate, Export
 from training.settings.scratch import Architecture, Base, Tokenizer
+from training.settings.structural import Structural
 
 __all__ = [
     "Adapter",
     "Architecture",
     "Base",
     "Contexts",
+    "Curriculum",
     "Encoder",
     "Evaluate",
     "Export",
     "Problems",
     "Recipe",
     "Settings",
+    "Structural",
     "Tokenizer",
 ]
 
@@ -46,6 +50,8 @@ class Settings:
     model: Architecture = field(default_factory=Architecture)
     base: Base = field(default_factory=Base)
     encoder: Encoder = field(default_factory=Encoder)
+    structural: Structural = field(default_factory=Structural)
+    curriculum: Curriculum = field(default_factory=Curriculum)
     adapter: Adapter = field(default_factory=Adapter)
     export: Export = field(default_factory=Export)
     evaluate: Evaluate = field(default_factory=Evaluate)

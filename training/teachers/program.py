@@ -23,7 +23,7 @@ class ProgramTeacher:
             ValueError: the problem has no construction (it is not of this world).
         """
         made = problem.construction
-        if not made.steps:
+        if made is None or not made.steps:
             raise ValueError(f"problem {problem.id} carries no construction to explain")
         return Rationale(
             f"{problem.name}: {made.goal}.", made.steps, made.formulas, made.edge_cases

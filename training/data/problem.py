@@ -69,6 +69,17 @@ class Problem:
     """What the data set says about this row."""
     url: str = ""
 
+    @property
+    def made(self) -> Construction:
+        """The construction of a problem that has one, as every problem of the world does.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.construction is None:
+            raise ValueError(f"problem {self.id} carries no construction to explain")
+        return self.construction
+
 
 _DEFAULTS = {field.name: field.default for field in fields(Problem)}
 _LEFT_OUT = ("source", "examples", "licence", "url")

@@ -22,8 +22,8 @@ class ProgramTeacher:
         Raises:
             ValueError: the problem has no construction (it is not of this world).
         """
-        made = problem.construction
-        if made is None or not made.steps:
+        made = problem.made
+        if not made.steps:
             raise ValueError(f"problem {problem.id} carries no construction to explain")
         return Rationale(
             f"{problem.name}: {made.goal}.", made.steps, made.formulas, made.edge_cases

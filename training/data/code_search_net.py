@@ -13,7 +13,7 @@ import ast
 import re
 from typing import Any
 
-from training.data.functions import signature_of, without_docstring
+from training.data.functions import NOT_PYTHON, parse, signature_of, without_docstring
 from training.data.rows import BadField, Row, loose_text, text
 
 NAME = "code_search_net"
@@ -66,8 +66,8 @@ def _filter(docstring: str) -> None:
 
 def _function(code: str) -> ast.FunctionDef | ast.AsyncFunctionDef:
     try:
-        body = ast.parse(code).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        body = parse(code).body
+    except NOT_PYTHON as error:
         raise BadField("code: not Python 3") from error
     if len(body) != 1 or not isinstance(body[0], ast.FunctionDef | ast.AsyncFunctionDef):
         raise BadField("code: not one function")

@@ -2,7 +2,7 @@
 
 A sequence says something only when it is the task's own: one that occurs in several tasks
 ("write a python function to find the number of") is a way of asking, and one of hardly any words
-is a list of numbers. Neither counts. A task of fewer than eight words is found by all of them.
+("at the beginning and at the end of", a list of numbers) is nobody's. Neither counts. A task of fewer than eight words is found by all of them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,15 @@ from assistant.errors import DataProblem
 from training.data.text import normalised, words
 
 GRAM = 8
+_MBPP_TRAIN = 601
 MOST_TASKS = 3
 """A sequence in more tasks than these is a way of asking."""
 LEAST_WORDS = 4
-"""Different words of letters that a sequence must have."""
+"""Different words that say something a sequence must have."""
+_SAYS_NOTHING = frozenset(
+    "an the and or of in on at to from by for with as is are be it its that this there which one two "
+    "you your we if not no all any each given such so has have will can than then them they".split()
+)
 _ASSERT = re.compile(r"^\s*(?:assert\b|>>>|from\b|import\b).*$", re.MULTILINE)
 _LEAD_IN = re.compile(
     r"^(?:please )?(?:write|create|implement|define) (?:a|an|the) (?:python )?"
@@ -69,13 +74,15 @@ def _grams(own: list[str]) -> Iterator[Gram]:
 
 
 def _says_something(gram: Gram) -> bool:
-    return len({one for one in gram if one.isalpha() and len(one) > 1}) >= LEAST_WORDS
+    said = {one for one in gram if one.isalpha() and len(one) > 1} - _SAYS_NOTHING
+    return len(said) >= LEAST_WORDS
 
 
 def benchmark_tasks(folder: Path | None, say: Callable[[str], None]) -> Iterator[tuple[str, str]]:
     """Name and statement of every task of HumanEval, MBPP and MBPP+ on this machine.
 
-    MBPP is taken whole, not its test split alone. What is not here is not downloaded, and said.
+    MBPP without its training split (tasks from 601 on), on which a model may be trained as long as
+    MBPP+ does not hold the same task. What is not here is not downloaded, and said.
 
     Args:
         folder: of benchmark data, or None.
@@ -94,7 +101,8 @@ def benchmark_tasks(folder: Path | None, say: Callable[[str], None]) -> Iterator
         for line in content.split(b"\n"):
             if line.strip():
                 row = json.loads(line)
-                yield f"{name} {row['task_id']}", _statement(row)
+                if name != "mbpp" or row["task_id"] < _MBPP_TRAIN:
+                    yield f"{name} {row['task_id']}", _statement(row)
 
 
 def _content(dataset: catalogue.Dataset, folder: Path | None) -> bytes:

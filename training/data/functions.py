@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 import ast
+import warnings
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""What reading a stranger's code may raise."""
+
+
+def parse(source: str) -> ast.Module:
+    """The syntax tree, without warnings about odd escapes in code that is not ours.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: it is no Python 3 (`NOT_PYTHON`).
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
 
 
 def signature_of(function: Function) -> str:

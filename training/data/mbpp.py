@@ -10,6 +10,7 @@ import ast
 import re
 from typing import Any
 
+from training.data.functions import NOT_PYTHON, parse
 from training.data.rows import BadField, Row, optional_text, text, texts
 
 NAME = "mbpp"
@@ -52,8 +53,8 @@ def asked_function(code: str, tests: tuple[str, ...]) -> tuple[str, str]:
         BadField: none of the code's functions is called, or either is no Python.
     """
     try:
-        defined = {n.name: n for n in ast.parse(code).body if isinstance(n, ast.FunctionDef)}
-    except (SyntaxError, ValueError, RecursionError) as error:
+        defined = {n.name: n for n in parse(code).body if isinstance(n, ast.FunctionDef)}
+    except NOT_PYTHON as error:
         raise BadField("code: not Python") from error
     for test in tests:
         for called in re.findall(r"([A-Za-z_]\w*)\s*\(", test):

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import ast
 import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from training.data.functions import (
+    NOT_PYTHON,
     Function,
     docstring_node,
+    parse,
     signature_of,
     source_of,
     without_docstring,
@@ -80,14 +81,12 @@ def _parsed(path: Path) -> tuple[ast.Module | None, str]:
         if path.stat().st_size > _MOST_BYTES:
             return None, "too long"
         source = clean(path.read_bytes(), "file")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source), source
+        return parse(source), source
     except BadField as error:
         return None, str(error).removeprefix("file: ")
     except OSError:
         return None, "can not be read"
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except NOT_PYTHON:
         return None, "not Python"
 
 

@@ -10,7 +10,7 @@ import ast
 import builtins
 import doctest
 
-from training.data.functions import Function
+from training.data.functions import NOT_PYTHON, Function, parse
 
 _BUILTINS = frozenset(dir(builtins))
 _MOST_CHARACTERS = 2000
@@ -81,9 +81,10 @@ def _stands_alone(node: ast.expr, name: str) -> bool:
 
 def _expression(source: str) -> ast.expr | None:
     try:
-        return ast.parse(source.strip(), mode="eval").body
-    except (SyntaxError, ValueError):
+        (statement,) = parse(source.strip()).body
+    except NOT_PYTHON:
         return None
+    return statement.value if isinstance(statement, ast.Expr) else None
 
 
 def _is_value(want: str) -> bool:
@@ -96,7 +97,7 @@ def _is_value(want: str) -> bool:
 
 def _is_python(code: str) -> bool:
     try:
-        ast.parse(code)
-    except (SyntaxError, ValueError):
+        parse(code)
+    except NOT_PYTHON:
         return False
     return True

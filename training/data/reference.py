@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import warnings
 from collections.abc import Iterable
 from enum import Enum
 from itertools import islice
+
+from training.data.functions import NOT_PYTHON, parse
 
 
 class Preference(Enum):
@@ -47,9 +47,7 @@ def tidy(code: str) -> str:
 def parses(code: str) -> bool:
     """Whether it is Python 3."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd escapes in code that is not ours
-            ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        parse(code)
+    except NOT_PYTHON:
         return False
     return True

@@ -9,6 +9,7 @@ What happened on the way is in `problems.funnel.json`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from assistant.errors import DataProblem
@@ -64,8 +65,8 @@ def _from_data(job: Job) -> None:
     progress = job.progress(opened.about, "rows")
     watched = sources.Source(_watched(opened.rows, progress), opened.about, opened.origin)
     problems, counts = making.made(settings, watched, job.data, job.path(VERDICTS), say)
-    lines = (to_json(problem) for problem in problems)
-    files.write_lines(job.path(PROBLEMS), lines)
+    with closing(problems):
+        files.write_lines(job.path(PROBLEMS), map(to_json, problems))
     progress.close()
     paper = taco.PAPER if settings.source == taco.NAME else None
     for line in report.lines(counts, paper):

@@ -2,7 +2,8 @@
 
 A sequence says something only when it is the task's own: one that occurs in several tasks
 ("write a python function to find the number of") is a way of asking, and one of hardly any words
-("at the beginning and at the end of", a list of numbers) is nobody's. Neither counts. A task of fewer than eight words is found by all of them.
+("at the beginning and at the end of", a list of numbers) is nobody's. Neither counts. A task of
+fewer than eight words is found by all of them.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ GRAM = 8
 _MBPP_TRAIN = 601
 MOST_TASKS = 3
 """A sequence in more tasks than these is a way of asking."""
-LEAST_WORDS = 4
+LEAST_WORDS = 3
 """Different words that say something a sequence must have."""
 _SAYS_NOTHING = frozenset(
-    "an the and or of in on at to from by for with as is are be it its that this there which one two "
-    "you your we if not no all any each given such so has have will can than then them they".split()
+    words(
+        "an the and or of in on at to from by for with as is are be it its that this there which "
+        "one two you your we if not no all any each given such so has have will can than then them"
+    )
 )
 _ASSERT = re.compile(r"^\s*(?:assert\b|>>>|from\b|import\b).*$", re.MULTILINE)
 _LEAD_IN = re.compile(

@@ -7,7 +7,7 @@ not be done on this machine, is said and written into the record.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -166,7 +166,7 @@ def made(
     data: Path | None,
     verdicts_file: Path,
     say: Say,
-) -> tuple[Iterator[Problem], list[funnel.Count]]:
+) -> tuple[Generator[Problem, None, None], list[funnel.Count]]:
     """The problems, made as they are asked for, and the funnel's counts, right at the end."""
     with ExitStack() as stack:
         verdicts = None
@@ -175,7 +175,7 @@ def made(
         rows, counts = funnel.run(opened.rows, steps(settings, data, verdicts, say))
         closing = stack.pop_all()
 
-    def problems() -> Iterator[Problem]:
+    def problems() -> Generator[Problem, None, None]:
         with closing:
             for row in rows:
                 yield problem(row, settings)

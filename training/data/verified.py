@@ -29,9 +29,12 @@ def verified(verdicts: Verdicts, workers: int) -> Apply:
                         yield from _next(running, drop)
                 while running:
                     yield from _next(running, drop)
-            finally:
+            except BaseException:
+                # Ctrl-C must not wait for programs that may run for minutes.
+                verdicts.stop()
                 for _, future in running:
                     future.cancel()
+                raise
 
     return apply
 

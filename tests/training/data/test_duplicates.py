@@ -95,7 +95,7 @@ def test_every_task_of_the_benchmarks_is_found_within_a_statement(tasks):
     missed = [
         text for text in long if contamination.find(f"Once there was: {text} The end.") is None
     ]
-    assert len(missed) < 0.03 * len(long)
+    assert len(missed) < 0.05 * len(long)
 
 
 def test_real_statements_of_competitions_are_not_contaminated(tasks):

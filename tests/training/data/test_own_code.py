@@ -102,7 +102,8 @@ def test_functions_with_docstrings_or_tests_become_problems(stage, code):
     assert list(found) == [*(f"shapes.py:{name}" for name in names), "windows.py:w"]
     area = found["shapes.py:area"]
     assert area.request == (
-        "The area of a circle, cut into parts.\n\ndef area(radius: float, *, parts: int=1) -> float:"
+        "The area of a circle, cut into parts.\n\n"
+        "def area(radius: float, *, parts: int=1) -> float:"
     )
     assert area.tests == ("assert area(0.0) == 0.0",)
     assert found["shapes.py:doubled"].tests == (

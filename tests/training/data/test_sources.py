@@ -14,7 +14,7 @@ import pytest
 from assistant import sandbox
 from assistant.errors import DataProblem, UsageProblem
 from tests.support.taco_rows import data_or_skip, stdin_row, write
-from training.data import folder, functions, hub
+from training.data import folder, functions, hub, lengths
 from training.data.own_code import _parsed
 
 ROOT = Path(__file__).parents[3]
@@ -228,3 +228,56 @@ def test_what_the_hub_refuses_is_explained(name, told):
     error = type(name, (Exception,), {})("slow\nlong text")
     problem = hub._explained("a/b", "v9", error)
     assert told in str(problem) and "--data FOLDER" in problem.hint
+
+
+def _tokenizer(place: Path) -> Path:
+    """A byte-level tokenizer without a single merge: as many tokens as bytes, in both forms."""
+    from tokenizers import ByteLevelBPETokenizer
+
+    tokens = ByteLevelBPETokenizer()
+    tokens.train_from_iterator([], vocab_size=256)
+    place.mkdir()
+    tokens.save_model(str(place))
+    tokens.save(str(place / "tokenizer.json"))
+    return place
+
+
+def test_tokens_are_counted_by_tokenizers_from_files(stage, tmp_path):
+    place = _tokenizer(tmp_path / "tokens")
+    count = lengths.counter(str(place / "tokenizer.json"))
+    assert lengths.counter("") is None and count is not None and count("añb c") == 6
+    (place / "tokenizer.json").unlink()
+    pair = lengths.counter(str(place))
+    assert pair is not None and pair("añb c") == 6
+    data = write(tmp_path, [stdin_row(1), stdin_row(2, question="Two numbers, please. " * 9)])
+    chosen = {"student_tokenizer": str(place), "encoder_tokenizer": str(place)}
+    assert len(stage.run(data, **chosen, max_student_tokens=400)) == 1
+    # The shorter one of the two solutions saves the row.
+    assert len(stage.run(data, **chosen, max_encoder_pieces=60, reference="first")) == 2
+    assert stage.step("at most 60 pieces of the encoder")["kept"] == 2
+    with pytest.raises(DataProblem, match="No row"):
+        stage.run(data, **chosen, max_encoder_pieces=10)
+
+
+def test_a_tokenizer_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataProblem, match="no tokenizer at nowhere"):
+        lengths.counter("nowhere")
+    with pytest.raises(DataProblem, match=r"(?s)can not be read.*vocab\.json"):
+        lengths.counter(str(tmp_path))
+
+
+def test_a_text_of_a_column_that_is_no_utf8_costs_its_row_alone(stage, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="Parquet and Arrow files need pyarrow")
+    from pyarrow import parquet
+
+    rows = [stdin_row(1), stdin_row(2)]
+    table = pyarrow.Table.from_pylist(rows)
+    texts = pyarrow.array([rows[0]["question"].encode(), b"caf\xe9 and more"]).view(
+        pyarrow.string()
+    )
+    index = table.schema.get_field_index("question")
+    (tmp_path / "taco").mkdir()
+    table = table.set_column(index, "question", texts)
+    parquet.write_table(table, tmp_path / "taco" / "train.parquet")
+    assert [one.id for one in stage.run(tmp_path)] == ["taco-0"]
+    assert stage.step("rows that are not broken")["dropped"] == {"question: wrong encoding": 1}

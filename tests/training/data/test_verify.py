@@ -107,9 +107,12 @@ def test_without_a_sandbox_nothing_is_said_about_any_solution(tmp_path):
     def unavailable(code, row, seconds, stop):
         return Verdict(Outcome.SANDBOX_UNAVAILABLE, "no bubblewrap")
 
-    with Verdicts(tmp_path / "v", 1.0, unavailable) as known:
-        with pytest.raises(TrainingProblem, match=r"no bubblewrap\n.*problems\.verify=false"):
-            passing(ROW, known)
+    told = r"no bubblewrap\n.*problems\.verify=false"
+    with (
+        Verdicts(tmp_path / "v", 1.0, unavailable) as known,
+        pytest.raises(TrainingProblem, match=told),
+    ):
+        passing(ROW, known)
     assert (tmp_path / "v").read_bytes() == b""
 
 
@@ -164,3 +167,22 @@ problems.make(Job(CHAIN[0], "test", settings, Path(sys.argv[1]), Path(sys.argv[2
     (stage.out / "problems.verdicts.jsonl").unlink()
     stage.run(data, verify=True, workers=2)
     assert (stage.out / "problems.jsonl").read_bytes() == whole
+
+
+def test_an_interrupt_ends_what_runs_and_keeps_what_is_known(tmp_path):
+    """Ctrl-C while a program runs: no verdict is made up, none is lost."""
+    rows = [Row(str(n), "s", (f"{n}\n",), "taco", examples=ROW.examples) for n in range(3)]
+
+    def run(code, row, seconds, stop):
+        if code == "0\n":
+            return Verdict(Outcome.PASS, "")
+        if code == "1\n":
+            raise KeyboardInterrupt
+        assert stop.wait(60), "nobody stopped it"
+        return Verdict(Outcome.TIMEOUT, "it was stopped")
+
+    path = tmp_path / "v"
+    with Verdicts(path, 1.0, run) as known, pytest.raises(KeyboardInterrupt):
+        list(verified(known, 2)(iter(rows), lambda *told: None))
+    kept = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert [one["outcome"] for one in kept] == ["pass"]

@@ -115,3 +115,15 @@ def test_what_is_not_there_is_said(tmp_path):
     assert [one.split(":")[0] for one in said] == [
         "not compared with HumanEval", "not compared with MBPP", "not compared with MBPP+ v0.2.0",
     ]  # fmt: skip
+
+
+def test_what_many_tasks_say_belongs_to_none_of_them():
+    asked = "count numbers, sort letters, print words, end lines"
+    tasks = [
+        (f"set {n}", f"{asked} and then something of its own: {statement(n)}") for n in range(4)
+    ]
+    assert Contamination(tasks).find(f"Please {asked} now") is None
+    assert Contamination(tasks[:3]).find(f"Please {asked} now") == "set 0"
+    # The same task in several benchmarks is one task.
+    same = [(f"set {n}", tasks[0][1]) for n in range(9)]
+    assert Contamination(same).find(f"Please {asked} now") == "set 0"

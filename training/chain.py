@@ -28,7 +28,10 @@ TEXTS = ("problems.jsonl", "contexts.jsonl", "tokenizer.json")
 
 CHAIN = (
     # Requests with reference code and tests, split by the structure of the code.
-    Stage("problems", _lazily("problems"), (), ("problems.jsonl",), ("problems",)),
+    Stage(
+        "problems", _lazily("problems"), (), ("problems.jsonl", "problems.funnel.json"),
+        ("problems",),
+    ),
     # For each, what a teacher thinks before it writes the code.
     Stage(
         "contexts", _lazily("contexts"), ("problems.jsonl",), ("contexts.jsonl",), ("contexts",)

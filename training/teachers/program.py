@@ -22,7 +22,7 @@ class ProgramTeacher:
         Raises:
             ValueError: the problem has no construction (it is not of this world).
         """
-        made = problem.construction
+        made = problem.made
         if not made.steps:
             raise ValueError(f"problem {problem.id} carries no construction to explain")
         return Rationale(

@@ -37,7 +37,7 @@ def direct_answer(problem: Problem) -> str:
 
 def described_code(problem: Problem) -> str:
     """The function with its purpose as a docstring, as it would stand in a file."""
-    goal = problem.construction.goal
+    goal = problem.made.goal
     head, body = problem.code.split(":\n", 1)
     quoted = goal[0].upper() + goal[1:]
     return f'{head}:\n    """{quoted}."""\n{body}'
@@ -57,7 +57,7 @@ def document(problem: Problem, kind: str, rng: Random) -> Document:
     if kind == "goal":
         # Many wordings, one meaning: what the intent of the reasoning has to find.
         text = f"Say in plain words what is asked:\n{problem.request}"
-        return Document(kind, text, f"{problem.name}: {problem.construction.goal}.")
+        return Document(kind, text, f"{problem.name}: {problem.made.goal}.")
     if kind == "drill":
         return Document(kind, *drill(problem, rng))
     raise ValueError(f"unknown kind of document: {kind!r}")

@@ -129,6 +129,7 @@ class TeacherServer:
 def _handler_for(server: TeacherServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def log_message(self, *_: object) -> None:
             """Say nothing: stderr belongs to the test run."""

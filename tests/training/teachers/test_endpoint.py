@@ -308,7 +308,7 @@ def test_a_server_that_counts_nothing_is_metered_all_the_same(server, ask):
 )
 def test_wrong_settings_name_the_value(ask, more, said):
     with pytest.raises(
-        (UsageProblem, EndpointProblem), match="contexts|template|address|oracle"
+        (UsageProblem, EndpointProblem), match=r"contexts|template|address|oracle"
     ) as p:
         ask(**more)
     assert said in str(p.value)

@@ -1,4 +1,4 @@
-"""Answers that were paid for: under which key, and what a kill, a copy or an editor does to them."""
+"""Answers that were paid for: their keys, and what a kill, a copy or an editor does to them."""
 
 from __future__ import annotations
 

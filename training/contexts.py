@@ -158,3 +158,17 @@ def read(path: Path) -> Iterator[tuple[str, Rationale]]:
                 )
             except (ValueError, TypeError, KeyError) as error:
                 raise DataProblem(f"{path}:{number}: not a context ({error})") from error
+
+
+def by_problem(path: Path) -> dict[str, list[Rationale]]:
+    """All samples of each problem, in the order of the file.
+
+    A problem may have several, or be missing: its teacher failed, or none was chosen.
+
+    Raises:
+        DataProblem: a line is malformed; the message names it.
+    """
+    found: dict[str, list[Rationale]] = {}
+    for id, rationale in read(path):
+        found.setdefault(id, []).append(rationale)
+    return found

@@ -22,7 +22,7 @@ from training.teachers.pool import Patience, Pool, drive, each
 from training.teachers.prompts import messages, template
 from training.teachers.protocol import Backend
 from training.teachers.records import Records, default_path, first_path
-from training.world import Problem
+from training.world import Construction, Problem
 
 BATCH = "batch"
 
@@ -140,6 +140,32 @@ def estimate(
         settings.requests_per_minute, settings.tokens_per_minute, settings.tokens_per_second
     )
     return forecast(calls, prompt, answer, price_of(settings), rates)
+
+
+ASSUMED_CHARACTERS = 1800
+"""Of a request that is not there yet. A guess; the stage counts before it asks."""
+
+
+def outlook(settings: Contexts, count: int, seed: int = 0) -> Forecast:
+    """What the teacher will cost before any problem is there.
+
+    Args:
+        settings: of the teacher.
+        count: problems, the most that there may be.
+        seed: of the run.
+
+    Raises:
+        UsageProblem: as `how_of`.
+    """
+    made = Construction("", (), "", (), (), ())
+    filler = "x" * ASSUMED_CHARACTERS
+    problem = Problem("", filler, "", None, "", filler, (), "", made, "train")
+    one = estimate(settings, [problem], how_of(settings, seed))
+    rates = Rates(
+        settings.requests_per_minute, settings.tokens_per_minute, settings.tokens_per_second
+    )
+    answer = min(settings.expected_tokens, settings.max_tokens)
+    return forecast(count * one.calls, count * one.prompt_tokens, answer, price_of(settings), rates)
 
 
 def _replayed(

@@ -1,7 +1,7 @@
 """Answers of a teacher that have been paid for: one JSON object a line, only ever appended to.
 
     {"version": 2, "key": "9f..", "task": "t1", "turn": "writer", "model": "big", "revision": "",
-     "sample": 0, "attempt": 0, "finish": "stop", "usage": [310, 512], "text": "## Intent\\n..."}
+     "sample": 0, "attempt": 0, "finish": "stop", "usage": [310, 512], "text": "..."}
 
 Each record is written whole and synced to the disk before it counts, so a kill at any moment
 loses at most the answers that were under way. A torn last line is cut off when the file is

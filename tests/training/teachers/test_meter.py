@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assistant.cli.main import main
 from tests.support.teacher_server import a_problem
 from training.settings import Contexts
 from training.teachers import asking
@@ -47,7 +48,7 @@ def test_the_slowest_limit_decides():
     assert forecast(1000, 500_000, 900, price, Rates(10)).seconds == pytest.approx(6000)
     unknown = forecast(1000, 500_000, 900, price, Rates())
     assert unknown.seconds is None
-    assert ("time", "not known") == unknown.formulas[-1][:2]
+    assert unknown.formulas[-1][:2] == ("time", "not known")
 
 
 def test_all_samples_and_turns_are_counted():
@@ -63,3 +64,14 @@ def test_all_samples_and_turns_are_counted():
     assert ahead(samples=2, select="passing").calls == 40
     assert ahead(template="backward").prompt_tokens > ahead().prompt_tokens
     assert ahead(max_tokens=100).completion_tokens == 1000
+
+
+def test_a_dry_run_tells_what_the_teacher_will_cost(tmp_path, capfd):
+    values = {"teacher": "http://x/v1", "teacher_model": "big", "usd_per_million_completion": 2}
+    sets = [part for k, v in values.items() for part in ("--set", f"contexts.{k}={v}")]
+    sets += ["--set", "problems.count=18360"]
+    assert main(["train", "nano", "--dry-run", "--out", str(tmp_path / "run"), *sets]) == 0
+    said = capfd.readouterr().out
+    assert "teacher, calls: 18,360" in said
+    assert "18,360 calls x 900 expected" in said
+    assert "teacher, money: 33.05 USD" in said

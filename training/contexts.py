@@ -21,7 +21,7 @@ from assistant.format import Rationale
 from training import files, problems
 from training.progress import Progress
 from training.stages import Job
-from training.teachers import ProgramTeacher, asking, select
+from training.teachers import ProgramTeacher, asking, estimates, select
 from training.teachers.meter import Meter
 from training.world import Problem
 
@@ -61,7 +61,7 @@ def _ask(job: Job, wanted: list[Problem]) -> None:
     settings, seed = job.settings.contexts, job.settings.seed
     how, teacher = asking.how_of(settings, seed), asking.teacher_of(settings)
     records = asking.open_records(settings, teacher)
-    meter = Meter(asking.price_of(settings), settings.max_usd)
+    meter = Meter(estimates.price_of(settings), settings.max_usd)
     work = asking.Work(wanted, settings, how, teacher, records, meter, seed)
     progress = job.progress(len(wanted) * settings.samples, "samples")
     try:
@@ -83,7 +83,7 @@ def _announce(work: asking.Work, progress: Progress) -> None:
     Raises:
         TrainingProblem: a batch would cost more than `max_usd`, which could not be stopped.
     """
-    ahead = asking.estimate(work.settings, work.problems, work.how, work.records, work.teacher)
+    ahead = estimates.estimate(work.settings, work.problems, work.how, work.records, work.teacher)
     for what, value, formula in ahead.formulas:
         progress.say(f"{what}: {value}  = {formula}")
     limit = work.settings.max_usd

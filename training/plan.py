@@ -141,13 +141,13 @@ def estimates(settings: Settings) -> list[Estimate]:
 
 def teacher_estimates(settings: Settings) -> list[Estimate]:
     """What the teacher will cost."""
-    from training.teachers import asking
+    from training.teachers import estimates as teachers
 
     if settings.contexts.teacher == "program":
         why = "no service is called with teacher=program"
         return [Estimate("cost", "nothing but electricity", why)]
-    ahead = asking.outlook(settings.contexts, settings.problems.count, settings.seed)
-    note = f"; {settings.problems.count:,} problems of {asking.ASSUMED_CHARACTERS:,} characters"
+    ahead = teachers.outlook(settings.contexts, settings.problems.count, settings.seed)
+    note = f"; {settings.problems.count:,} problems of {teachers.ASSUMED_CHARACTERS:,} characters"
     return [
         Estimate(f"teacher, {what}", value, formula + (note if what == "prompt tokens" else ""))
         for what, value, formula in ahead.formulas

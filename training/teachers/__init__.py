@@ -10,6 +10,7 @@
     endpoint.py   a way: HTTP; local.py: the engine daemon; batch.py: files out and in
     limits.py     requests and tokens a minute, back-off, on a clock that can be virtual
     meter.py      tokens, money and time
+    estimates.py  what it will cost before it is asked
     pool.py       many calls at once, with patience
     select.py     k samples: all, first, passing
     asking.py     all of it together, for the stage `contexts`

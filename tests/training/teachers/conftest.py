@@ -14,7 +14,7 @@ import pytest
 from tests.support.teacher_server import TeacherServer, a_problem
 from training.progress import Progress
 from training.settings import Contexts
-from training.teachers import asking
+from training.teachers import asking, estimates
 from training.teachers.meter import Meter
 from training.world import Problem
 
@@ -54,7 +54,7 @@ class Asker:
         return Contexts(**{**given, **more})
 
     def work(self, problems: list[Problem], records: Any, settings: Contexts) -> asking.Work:
-        self.meter = Meter(asking.price_of(settings), settings.max_usd)
+        self.meter = Meter(estimates.price_of(settings), settings.max_usd)
         how, teacher = asking.how_of(settings, 1), asking.teacher_of(settings)
         return asking.Work(problems, settings, how, teacher, records, self.meter, 1)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from assistant.cli.main import main
 from tests.support.teacher_server import a_problem
 from training.settings import Contexts
-from training.teachers import asking
+from training.teachers import asking, estimates
 from training.teachers.meter import BudgetReached, Meter, Price, Rates, forecast
 
 calls = st.lists(
@@ -56,7 +56,7 @@ def test_all_samples_and_turns_are_counted():
 
     def ahead(**more):
         settings = Contexts(teacher="http://x/v1", teacher_model="big", **more)
-        return asking.estimate(settings, problems, asking.how_of(settings, 1))
+        return estimates.estimate(settings, problems, asking.how_of(settings, 1))
 
     assert ahead().calls == 10
     assert ahead(samples=3).calls == 30

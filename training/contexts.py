@@ -62,7 +62,8 @@ def _ask(job: Job, wanted: list[Problem]) -> None:
     how, teacher = asking.how_of(settings, seed), asking.teacher_of(settings)
     records = asking.open_records(settings, teacher)
     meter = Meter(estimates.price_of(settings), settings.max_usd)
-    work = asking.Work(wanted, settings, how, teacher, records, meter, seed)
+    failed = job.path("contexts.failed.jsonl")
+    work = asking.Work(wanted, settings, how, teacher, records, meter, seed, failed)
     progress = job.progress(len(wanted) * settings.samples, "samples")
     try:
         _announce(work, progress)
@@ -96,11 +97,7 @@ def _announce(work: asking.Work, progress: Progress) -> None:
 
 def _write(job: Job, work: asking.Work, found: asking.Collected, chosen: select.Selection) -> None:
     """The contexts, the failures and the counts; the same bytes whatever came first."""
-    failed = job.path("contexts.failed.jsonl")
-    if found.failures:
-        files.write_lines(failed, (json.dumps(asdict(one)) for one in found.failures))
-    else:
-        failed.unlink(missing_ok=True)
+    asking.write_failures(work.failures, found.failures)
     report = {
         "teacher": asdict(work.teacher),
         "template": work.how.template.name,

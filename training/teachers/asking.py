@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from assistant.errors import EndpointProblem, TrainingProblem, UsageProblem
+from training import files
 from training.progress import Progress
 from training.settings.contexts import Contexts
 from training.teachers import batch, local, select
@@ -114,6 +116,8 @@ class Work:
     records: Records
     meter: Meter
     seed: int = 0
+    failures: Path | None = None
+    """Where failed samples are listed, also when there are too many."""
 
     def dialogue(self, problem: Problem, sample: int, notes: Notes) -> Dialogue[select.Sample]:
         """The way to one sample, with its code where the selection needs it."""
@@ -141,6 +145,14 @@ class Work:
         return int(self.settings.max_failed_share * len(self.problems) * self.settings.samples)
 
 
+def write_failures(path: Path | None, failures: Sequence[Failure]) -> None:
+    """List them in a file; without any the file goes."""
+    if path is not None and failures:
+        files.write_lines(path, (json.dumps(asdict(failure)) for failure in failures))
+    elif path is not None:
+        path.unlink(missing_ok=True)
+
+
 @dataclass
 class _Results:
     work: Work
@@ -157,6 +169,7 @@ class _Results:
         self.found[place] = failure
         self.failed += 1
         if self.failed > self.work.most_failures:
+            write_failures(self.work.failures, self.collected().failures)
             raise EndpointProblem(
                 f"{self.failed} samples failed, more than contexts.max_failed_share="
                 f"{self.work.settings.max_failed_share:g} allows; the last is sample "

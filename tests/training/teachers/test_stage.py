@@ -150,6 +150,14 @@ def test_failures_are_listed_and_counted(server, run):
     assert not (run / "contexts.failed.jsonl").exists()
 
 
+def test_failures_are_listed_when_they_stop_the_run(server, run):
+    server.behave = lambda number, body: Reply("no")
+    assert main(_arguments(server, run, attempts=1, max_failed_share=0.1, concurrency=1)) == 1
+    failed = [json.loads(line)["id"] for line in (run / "contexts.failed.jsonl").open()]
+    assert failed == ["t0", "t1", "t2", "t3"]
+    assert not (run / "contexts.jsonl").exists()
+
+
 def test_what_will_be_spent_is_said_first(server, run, capfd):
     prices = {"usd_per_million_prompt": 2.0, "usd_per_million_completion": 10.0}
     assert main(_arguments(server, run, requests_per_minute=60000, **prices)) == 0

@@ -78,15 +78,16 @@ def corpus(job: Job, writer: Writer) -> list[Document]:
 
     Later problems first, so that few were seen in making the base model when there are enough.
     """
-    known = dict(contexts.read(job.path("contexts.jsonl")))
+    known = contexts.by_problem(job.path("contexts.jsonl"))
     chosen = list(problems.read(job.path("problems.jsonl"), "train"))
     documents: list[Document] = []
     room = job.settings.adapter.tokens
     for problem in reversed(chosen):
         if room <= 0:
             break
-        documents.append(writer.reasoning(problem, known[problem.id]))
-        room -= len(documents[-1].tokens)
+        for rationale in known.get(problem.id, ()):
+            documents.append(writer.reasoning(problem, rationale))
+            room -= len(documents[-1].tokens)
     return documents
 
 

@@ -66,15 +66,18 @@ def corpus(job: Job, writer: Writer) -> list[Document]:
     Fewer when the problems do not suffice: then they come again, in another order.
     """
     settings = job.settings.base
-    known = dict(contexts.read(job.path("contexts.jsonl")))
+    known = contexts.by_problem(job.path("contexts.jsonl"))
     rng = random.Random(job.settings.seed)
     room = Room(settings)
     documents: list[Document] = []
     progress = job.progress(settings.tokens, "tokens of text")
     for problem in problems.read(job.path("problems.jsonl"), "train"):
+        if problem.id not in known:
+            continue
         before = len(documents)
-        if room.has("reasoning"):
-            documents.append(room.take("reasoning", writer.reasoning(problem, known[problem.id])))
+        for rationale in known[problem.id]:
+            if room.has("reasoning"):
+                documents.append(room.take("reasoning", writer.reasoning(problem, rationale)))
         if room.has("direct"):
             documents.append(room.take("direct", writer.direct(problem)))
         if room.has("fim"):

@@ -34,7 +34,8 @@ CHAIN = (
     ),
     # For each, what a teacher thinks before it writes the code.
     Stage(
-        "contexts", _lazily("contexts"), ("problems.jsonl",), ("contexts.jsonl",), ("contexts",)
+        "contexts", _lazily("contexts"), ("problems.jsonl",), ("contexts.jsonl",), ("contexts",),
+        version=2,
     ),
     Stage("tokenizer", _lazily("tokenizer"), TEXTS[:2], ("tokenizer.json",), ("tokenizer",)),
     # A small Llama, from scratch.

@@ -135,7 +135,22 @@ def estimates(settings: Settings) -> list[Estimate]:
             f"{files_size / megabyte:,.0f} MB",
             "2.5 kB a problem + 28 bytes a parameter (base, merged, checkpoint, GGUF)",
         ),
-        Estimate("cost", "nothing but electricity", "no service is called with teacher=program"),
+        *teacher_estimates(settings),
+    ]
+
+
+def teacher_estimates(settings: Settings) -> list[Estimate]:
+    """What the teacher will cost."""
+    from training.teachers import estimates as teachers
+
+    if settings.contexts.teacher == "program":
+        why = "no service is called with teacher=program"
+        return [Estimate("cost", "nothing but electricity", why)]
+    ahead = teachers.outlook(settings.contexts, settings.problems.count, settings.seed)
+    note = f"; {settings.problems.count:,} problems of {teachers.ASSUMED_CHARACTERS:,} characters"
+    return [
+        Estimate(f"teacher, {what}", value, formula + (note if what == "prompt tokens" else ""))
+        for what, value, formula in ahead.formulas
     ]
 
 

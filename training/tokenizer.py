@@ -60,8 +60,9 @@ def load(path: Path) -> tokenizers.Tokenizer:
 
 def _texts(job: Job) -> Iterator[str]:
     """Requests and answers of the first training problems."""
-    known = dict(contexts.read(job.path("contexts.jsonl")))
+    known = contexts.by_problem(job.path("contexts.jsonl"))
     chosen = problems.read(job.path("problems.jsonl"), "train")
     for problem in islice(chosen, job.settings.tokenizer.sample):
         yield problem.request
-        yield answer_text(problem, known[problem.id])
+        for rationale in known.get(problem.id, ()):
+            yield answer_text(problem, rationale)

@@ -42,15 +42,16 @@ def compare(job: Job) -> dict[str, Any]:
 def texts(job: Job) -> list[list[int]]:
     """Token rows of validation problems with reasoning and code, `verify_tokens` in all."""
     writer = Writer(tokenizer.load(job.path("tokenizer.json")))
-    known = dict(contexts.read(job.path("contexts.jsonl")))
+    known = contexts.by_problem(job.path("contexts.jsonl"))
     rows: list[list[int]] = []
     room = job.settings.export.verify_tokens
     for problem in problems.read(job.path("problems.jsonl"), "validation", "train"):
         if room <= 0:
             break
-        tokens = writer.reasoning(problem, known[problem.id]).tokens.tolist()
-        rows.append(tokens[: job.settings.model.context])
-        room -= len(rows[-1])
+        for rationale in known.get(problem.id, ()):
+            tokens = writer.reasoning(problem, rationale).tokens.tolist()
+            rows.append(tokens[: job.settings.model.context])
+            room -= len(rows[-1])
     return rows
 
 

@@ -39,3 +39,14 @@ def test_a_malformed_line_is_named(tmp_path, line):
     path.write_text(f"{json.dumps(good)}\n{line}\n", encoding="utf-8")
     with pytest.raises(DataProblem, match=r"contexts\.jsonl:2"):
         list(contexts.read(path))
+
+
+def test_a_problem_may_have_several_samples_or_none(tmp_path):
+    path = tmp_path / "contexts.jsonl"
+    row = {"steps": ["y"], "formulas": [], "edge_cases": ["z"]}
+    ids = ("a", "b", "a")
+    rows = [{"id": id, "intent": f"x{n}", **row} for n, id in enumerate(ids)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found = contexts.by_problem(path)
+    assert [one.intent for one in found["a"]] == ["x0", "x2"]
+    assert "c" not in found

@@ -1,207 +1,189 @@
-"""A teacher behind an OpenAI-compatible endpoint: what a very large model is served by.
+"""A teacher behind an OpenAI-compatible endpoint: vLLM, llama-server, Ollama, a service.
 
-It is asked for the four sections and nothing else. Whether it sees the reference solution is a
-setting: without it the reasoning is what a model would think before it knows the answer.
-Answers are checked strictly, asked for again with the reason when they break the form, and kept
-in an append-only file, so that a run that is stopped goes on without paying twice.
+One call is sent once here and its answer judged: whole and from the model that was asked for, or
+by what name it failed. An answer under another model's name stops the run before it is kept: a
+gateway that falls back to a smaller model would spoil the records silently.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx_sse
 
 from assistant.errors import EndpointProblem
-from assistant.format.completion import Rationale, outline
-from training.teachers.cache import Cache
-from training.teachers.sections import Rejected, read_sections
-from training.world.problem import Problem
+from training.teachers import meter
+from training.teachers.calls import Answer, Call, Teacher, body_of
+from training.teachers.limits import retry_after
+from training.teachers.protocol import Broken, Busy, Refused
 
 KEY_VARIABLE = "ASSISTANT_TEACHER_KEY"
 
-_SYSTEM = f"""You explain how to solve a small programming task before any code is written.
-Answer with exactly these four sections and nothing else, no code fence, no code section:
-
-{outline()}"""
+_THIS_REQUEST = (400, 413, 422)
+"""The request is wrong: too long for the model, most of all."""
+_FINISHED = ("stop", "eos", "length", "content_filter")
+"""Ends that are the model's. vLLM says `abort` when it is shut down: half an answer."""
+_NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached")
+"""Comes as 429, and no waiting helps."""
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How the endpoint is asked."""
+class Address:
+    """Where and how it is reached."""
 
     url: str
-    """Base address with its version, such as http://localhost:8000/v1."""
-    model: str
-    temperature: float = 0.6
-    top_p: float = 0.95
-    max_tokens: int = 1024
-    seed: int = 0
-    attempts: int = 4
-    """How often a problem is asked for before it counts as failed."""
-    show_solution: bool = False
-    """Show the reference code: explanations are surer then, but no longer made without it."""
-    timeout: float = 300.0
-    """Seconds without a byte before a request counts as failed."""
-    pause: float = 1.0
-    """Seconds before a request that failed on the way is sent again; doubles each time."""
-    cache: Path | None = None
-    """Where answers are kept; None: under the cache folder, one file for each model."""
+    """With the API's version, such as http://localhost:8000/v1."""
+    answers_as: str = ""
+    """The name under which the server answers, where it is not the one that is asked for."""
+    timeout: float = 600.0
+    """Seconds without a byte after which a request counts as lost."""
+    stream: bool = False
+    """Take answers as they are written: a server that has died is noticed sooner."""
+    connections: int = 32
 
 
-def default_cache(settings: Settings) -> Path:
-    """One file for each address and model."""
-    from assistant.locations import cache_dir
+class Endpoint:
+    """A `Backend`. Use it from one event loop; `aclose` it when done."""
 
-    name = hashlib.sha256(f"{settings.url}\0{settings.model}".encode()).hexdigest()[:12]
-    return cache_dir() / "teachers" / f"{name}.jsonl"
-
-
-def ask_for(problem: Problem, show_solution: bool) -> list[dict[str, str]]:
-    """The messages of the first attempt."""
-    text = f"Task:\n{problem.request}"
-    if problem.signature is None and problem.name:
-        text += f"\n\nThe function is called {problem.name}."
-    if show_solution:
-        text += f"\n\nA correct solution, not to be quoted:\n{problem.code}"
-    return [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": text}]
-
-
-class EndpointTeacher:
-    """Asks, checks, keeps. Use it from one thread; `close` it when done."""
-
-    name = "endpoint"
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.cache = Cache(settings.cache or default_cache(settings))
-        key = os.environ.get(KEY_VARIABLE, "")
-        self._client = httpx.Client(
-            timeout=settings.timeout,
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-        )
-
-    def close(self) -> None:
-        """Close the connection and the file."""
-        self._client.close()
-        self.cache.close()
-
-    def key(self, problem: Problem, sample: int) -> str:
-        """What an answer depends on, as a hash: another prompt or setting is another answer."""
-        s = self.settings
-        parts = {
-            "problem": problem.id,
-            "prompt": ask_for(problem, s.show_solution),
-            "model": s.model,
-            "sampling": [s.temperature, s.top_p, s.max_tokens, s.seed],
-            "sample": sample,
-        }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-    def context(self, problem: Problem, sample: int = 0) -> Rationale:
-        """The reasoning for one problem.
-
-        Args:
-            sample: which of several answers to the same problem.
+    def __init__(self, address: Address, teacher: Teacher) -> None:
+        """Make the client; nothing is sent yet.
 
         Raises:
-            EndpointProblem: the endpoint can not be reached, refuses, or breaks the form each time.
+            EndpointProblem: the address is none.
         """
-        key = self.key(problem, sample)
-        known = self.cache.get(key)
-        if known is not None:
-            return read_sections(known["text"])
-        messages = ask_for(problem, self.settings.show_solution)
-        reasons: list[str] = []
-        for attempt in range(self.settings.attempts):
-            text, finish = self._ask(messages, self.settings.seed + 1000 * sample + attempt)
-            if finish == "length":
-                # Cut off: never kept, and not shown again, it would only make the next one longer.
-                reasons.append(f"the answer was longer than {self.settings.max_tokens} tokens")
-                continue
+        self._address, self._teacher = address, teacher
+        self._names = {teacher.model, address.answers_as or teacher.model}
+        self._url = f"{address.url.rstrip('/')}/chat/completions"
+        try:
+            host = httpx.URL(self._url).host
+        except httpx.InvalidURL as error:
+            raise EndpointProblem(
+                f"{address.url!r} is not an address: {error}", hint="correct contexts.teacher"
+            ) from error
+        key = os.environ.get(KEY_VARIABLE, "")
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(address.timeout, connect=min(address.timeout, 30.0), pool=None),
+            limits=httpx.Limits(max_connections=address.connections),
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            # A request to this machine must not leave it through a proxy of the environment.
+            trust_env=host not in ("localhost", "127.0.0.1", "::1"),
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def send(self, call: Call) -> Answer:
+        """As `Backend.send`."""
+        body = body_of(call, self._teacher.model, stream=self._address.stream)
+        try:
+            async with self._client.stream("POST", self._url, json=body) as response:
+                if response.status_code != 200:
+                    await response.aread()
+                    raise self._failure(response)
+                if self._address.stream:
+                    return await self._streamed(call, response)
+                await response.aread()
+                return self._whole(call, response)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Broken(f"{self._url}: {_said(error)}", unreachable=True) from error
+        except (httpx.HTTPError, httpx.StreamError, httpx_sse.SSEError) as error:
+            raise Broken(f"{self._url}: {_said(error)}") from error
+
+    def _whole(self, call: Call, response: httpx.Response) -> Answer:
+        try:
+            body = response.json()
+        except ValueError as error:
+            raise Broken(f"{self._url} sent no JSON: {response.text[:120]!r}") from error
+        return read_body(body, call, self._names)
+
+    async def _streamed(self, call: Call, response: httpx.Response) -> Answer:
+        text: list[str] = []
+        finish, usage = "", None
+        async for event in httpx_sse.EventSource(response).aiter_sse():
+            if event.data == "[DONE]":
+                break
             try:
-                rationale = read_sections(text)
-            except Rejected as rejected:
-                reasons.append(str(rejected))
-                messages = [*ask_for(problem, self.settings.show_solution), *_again(text, rejected)]
-                continue
-            self.cache.put(
-                key,
-                {
-                    "problem": problem.id,
-                    "model": self.settings.model,
-                    "sample": sample,
-                    "rejected": reasons,
-                    "text": text,
-                },
-            )
-            return rationale
-        raise EndpointProblem(
-            f"{self.settings.model} broke the form {len(reasons)} times for problem {problem.id}:"
-            f" {reasons[-1]}",
-            hint="try a larger model, or a larger max_tokens",
-        )
+                chunk: dict[str, Any] = json.loads(event.data)
+                _check(chunk, self._names)
+                usage = chunk.get("usage") or usage
+                for choice in chunk.get("choices") or ():
+                    text.append((choice.get("delta") or {}).get("content") or "")
+                    finish = choice.get("finish_reason") or finish
+            except (ValueError, TypeError, AttributeError) as error:
+                raise Broken(f"{self._url} sent what is no chunk: {event.data[:120]!r}") from error
+        if finish not in _FINISHED:
+            raise Broken(f"{self._url}: the stream ended in mid-answer ({finish or 'no end'})")
+        return _answer("".join(text), finish, usage, call)
 
-    def _ask(self, messages: list[dict[str, str]], seed: int) -> tuple[str, str]:
-        """One answer and why it ended. Sends again what failed on the way."""
-        s = self.settings
-        body = {
-            "model": s.model,
-            "messages": messages,
-            "temperature": s.temperature,
-            "top_p": s.top_p,
-            "max_tokens": s.max_tokens,
-            "seed": seed,
-            "stream": False,
-        }
-        url = f"{s.url.rstrip('/')}/chat/completions"
-        problem = ""
-        for attempt in range(s.attempts):
-            if attempt:
-                time.sleep(s.pause * 2 ** (attempt - 1))
-            try:
-                response = self._client.post(url, json=body)
-            except httpx.HTTPError as error:
-                problem = f"{type(error).__name__}: {error}"
-                continue
-            if response.status_code == 429 or response.status_code >= 500:
-                problem = f"status {response.status_code}: {response.text[:200]}"
-                continue
-            return _read(response, url)
-        raise EndpointProblem(
-            f"{url} did not answer in {s.attempts} attempts ({problem})",
-            hint="start the server, or correct contexts.teacher; what was answered is kept",
+    def _failure(self, response: httpx.Response) -> Exception:
+        status, text = response.status_code, response.text[:300]
+        said = f"{self._url} answered with status {status}: {text}"
+        if status == 429 and not any(word in text for word in _NO_MONEY):
+            return Busy(said, retry_after(response.headers.get("Retry-After")))
+        if status == 503 and "Retry-After" in response.headers:
+            return Busy(said, retry_after(response.headers["Retry-After"]))
+        if status >= 500 or status == 408:
+            return Broken(said)
+        if status in _THIS_REQUEST:
+            return Refused(said)
+        return EndpointProblem(
+            f"{self._url} refused with status {status}: {text}",
+            hint=f"check contexts.teacher, contexts.teacher_model and the key in {KEY_VARIABLE}; "
+            "what was answered is kept",
         )
 
 
-def _again(text: str, rejected: Rejected) -> list[dict[str, str]]:
-    """The turns that show the teacher what was wrong."""
-    return [
-        {"role": "assistant", "content": text},
-        {"role": "user", "content": f"Not accepted: {rejected}. Give the four sections again."},
-    ]
+def read_body(body: Any, call: Call, names: set[str]) -> Answer:
+    """The answer in the JSON of a whole completion, as an endpoint or a batch file gives it.
 
-
-def _read(response: httpx.Response, url: str) -> tuple[str, str]:
-    if response.status_code != 200:
-        raise EndpointProblem(
-            f"{url} refused with status {response.status_code}: {response.text[:200]}",
-            hint=f"check the model's name, and the key in {KEY_VARIABLE}",
-        )
+    Raises:
+        Broken: it is not such a JSON, or the model was stopped in mid-answer.
+        EndpointProblem: another model answered than one of `names`.
+    """
     try:
-        choice: dict[str, Any] = response.json()["choices"][0]
-        content = choice["message"]["content"]
-        if not isinstance(content, str):
+        _check(body, names)
+        choice = body["choices"][0]
+        # A model that has thought until its limit has no content.
+        text = choice["message"].get("content") or ""
+        finish = choice.get("finish_reason") or "stop"
+        if not isinstance(text, str):
             raise ValueError("the content is no text")
-        return content, str(choice.get("finish_reason"))
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise EndpointProblem(
-            f"{url} did not answer as a chat endpoint does ({error}): {response.text[:120]!r}",
-            hint="the address must end in the API's version, such as /v1",
+        if finish not in _FINISHED:
+            raise Broken(f"the answer was stopped in the middle ({finish})")
+        return _answer(text, finish, body.get("usage"), call)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise Broken(
+            f"this is not what a chat endpoint answers ({error!r}): {json.dumps(body)[:120]}"
         ) from error
+
+
+def _check(body: dict[str, Any], names: set[str]) -> None:
+    if body.get("error"):
+        raise Broken(f"the server says: {json.dumps(body['error'])[:300]}")
+    answered = body.get("model")
+    if answered and answered not in names:
+        asked = " or ".join(sorted(names))
+        raise EndpointProblem(
+            f"{asked} was asked, and the endpoint answers as {answered!r}: another model's "
+            "answers are not kept",
+            hint="if it is the same model under another name: "
+            f"--set contexts.teacher_answers_as={answered}; else correct the server",
+        )
+
+
+def _answer(text: str, finish: str, usage: Any, call: Call) -> Answer:
+    counted = usage if isinstance(usage, dict) else {}
+    # A server that does not count: better an estimate than an hour that costs nothing.
+    prompt = counted.get("prompt_tokens") or meter.prompt_tokens(call.characters)
+    completion = counted.get("completion_tokens") or meter.prompt_tokens(len(text))
+    kind = "length" if finish == "length" else "stop"
+    return Answer(text, kind, int(prompt), int(completion))
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(": ")

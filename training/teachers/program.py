@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from assistant.errors import DataProblem
 from assistant.format.completion import Rationale
 from training.world.problem import Problem
 
@@ -20,11 +21,15 @@ class ProgramTeacher:
         """The reasoning for one problem of this world.
 
         Raises:
-            ValueError: the problem has no construction (it is not of this world).
+            DataProblem: the problem has no construction (it is not of this world).
         """
-        made = problem.made
-        if not made.steps:
-            raise ValueError(f"problem {problem.id} carries no construction to explain")
+        made = problem.construction
+        if made is None or not made.steps:
+            raise DataProblem(
+                f"problem {problem.id} carries no construction to explain",
+                hint="contexts.teacher=program explains problems of the made world alone; name "
+                "an endpoint, `batch` or `local:MODEL`",
+            )
         return Rationale(
             f"{problem.name}: {made.goal}.", made.steps, made.formulas, made.edge_cases
         )

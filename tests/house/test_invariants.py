@@ -147,6 +147,7 @@ def test_nothing_phones_home() -> None:
     """Invariant 8: the only addresses in the code are of this machine, or in documentation."""
     address = re.compile(r"https?://(?!localhost|127\.0\.0\.1|\{|%s|\[)([\w.-]+\.\w+)")
     allowed = {"arxiv.org", "github.com", "huggingface.co", "daemon", "peps.python.org"}
+    allowed |= {"www.w3.org"}  # the name of SVG, which nothing fetches
     offences = []
     for path in sources():
         tree = ast.parse(path.read_text("utf-8"))

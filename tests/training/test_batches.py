@@ -42,9 +42,11 @@ def test_documents_come_again_when_they_do_not_fill_the_budget():
 def _loss(net: torch.nn.Module, documents: list) -> tuple[float, float]:
     batch = batches.collate(documents, prompt_weight=0.25)
     with torch.no_grad():
-        logits = net(input_ids=batch.tokens[:, :-1], use_cache=False).logits
+        hidden = net.model(input_ids=batch.tokens[:, :-1], use_cache=False).last_hidden_state
     weights = batch.weights[:, 1:]
-    loss = token_loss(logits.flatten(0, 1), batch.tokens[:, 1:].flatten(), weights.flatten())
+    head = net.lm_head.weight.detach()
+    targets = batch.tokens[:, 1:].flatten()
+    loss = token_loss(hidden.flatten(0, 1), head, targets, weights.flatten()).loss
     return loss.item(), weights.sum().item()
 
 

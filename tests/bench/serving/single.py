@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import operator
+from functools import partial
 
-from tests.bench.serving import sides
 from tests.bench.serving.models import Model
 from tests.bench.serving.report import Series, paired
 from tests.bench.serving.setting import Setting, body, pause
@@ -21,37 +21,38 @@ def run(setting: Setting) -> None:
     for model in setting.each("starter", "1b", "8b"):
         depths = model.depths[:1] if setting.quick else model.depths
         context = max(_PROMPT, *depths) + 2 * model.tokens
-        with sides.ours(model.path, model.threads, context) as side:
+        with setting.both(model, context, context) as (ours, theirs):
             for depth in depths:
-                _decoding(setting, model, side, depth)
-            _prompt(setting, model, side)
+                _decoding(setting, model, ours, theirs, depth)
+            _prompt(setting, model, ours)
 
 
-def _decoding(setting: Setting, model: Model, side: Side, depth: int) -> None:
-    client, ours, bare = side.client(), [], []
+def _decoding(setting: Setting, model: Model, ours: Side, theirs: Side, depth: int) -> None:
+    """A token's time; llama-server's stands beside, as it too is a process that stays."""
     prompt = model.prompts(depth).fresh(depth - model.bos)
     tokens = model.tokens // model.split
 
-    def measure_bare() -> None:
-        bare.append(setting.peer.bench(model.path, model.threads, 0, tokens, depth))
+    def of_bench() -> float:
+        return setting.peer.bench(model.path, model.threads, 0, tokens, depth)
 
-    def measure_ours() -> None:
-        ours.append(client.ask(body(prompt, tokens)).token_ms)
+    def of(side: Side) -> float:
+        return side.client().ask(body(prompt, tokens)).token_ms
 
-    client.ask(body(prompt, 8))
+    mine, bare, beside = [], [], []
+    turns = [(bare, of_bench), (mine, partial(of, ours)), (beside, partial(of, theirs))]
+    for side in (ours, theirs):
+        side.client().ask(body(prompt, 8))
     for number in range(setting.runs * model.split):
-        turns = (measure_bare, measure_ours) if number % 2 else (measure_ours, measure_bare)
-        for measure in turns:
+        for values, measure in turns if number % 2 else turns[::-1]:
             pause()
-            measure()
-    mine, reference = Series("ours", tuple(ours)), Series("llama-bench", tuple(bare))
-    over = paired(mine, reference, operator.sub)
+            values.append(measure())
+    own, reference = Series("ours", tuple(mine)), Series("llama-bench", tuple(bare))
+    over = paired(own, reference, operator.sub)
     allowed = max(_FREE_MS, _FREE_SHARE * reference.median)
     what = f"ms a token at depth {depth}, {model.threads} threads"
     result = f"{over:+.3f} ms ({over / reference.median:+.1%})"
-    setting.add(
-        NAME, model, what, (mine, reference), result, f"at most {allowed:+.3f}", over <= allowed
-    )
+    series = (own, reference, Series("llama-server", tuple(beside)))
+    setting.add(NAME, model, what, series, result, f"at most {allowed:+.3f}", over <= allowed)
 
 
 def _prompt(setting: Setting, model: Model, side: Side) -> None:

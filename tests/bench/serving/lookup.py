@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from tests.bench.serving import copying, sides
 from tests.bench.serving.client import Answer, Client
 from tests.bench.serving.models import EMBEDDED, Model
-from tests.bench.serving.report import Series
+from tests.bench.serving.report import Series, paired
 from tests.bench.serving.setting import Setting, body, pause
 
 NAME = "lookup"
@@ -107,7 +108,7 @@ def _free(
     setting: Setting, model: Model, kind: str, pairs: list[tuple[list[Answer], list[Answer]]],
     same: bool,
 ) -> None:  # fmt: skip
-    gains = [_rate(plain).median / _rate(guessed).median for plain, guessed in pairs]
+    gains = [paired(_rate(plain), _rate(guessed), operator.truediv) for plain, guessed in pairs]
     series = [
         Series(f"{name} {number}", _rate(answers).values)
         for number, pair in enumerate(pairs)

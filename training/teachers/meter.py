@@ -117,11 +117,19 @@ def forecast(calls: int, prompt: int, answer: int, price: Price, rates: Rates) -
         ("prompt tokens", f"{prompt:,}", f"characters / {CHARACTERS_A_TOKEN} + "
          f"{MESSAGE_TOKENS} a call"),
         ("answer tokens", f"{completion:,}", f"{calls:,} calls x {answer:,} expected"),
-        ("money", f"{usd:,.2f} USD", f"{prompt:,} x {price.prompt:g} + {completion:,} x "
-         f"{price.completion:g} USD a million tokens"),
+        _money(prompt, completion, price),
         ("time", _duration(seconds), bound),
     )  # fmt: skip
     return Forecast(calls, prompt, completion, usd, seconds, formulas)
+
+
+def _money(prompt: int, completion: int, price: Price) -> tuple[str, str, str]:
+    if not (price.prompt or price.completion):
+        # A service that is paid for must not look free because nobody said what it costs.
+        where = "contexts.usd_per_million_prompt and contexts.usd_per_million_completion are 0"
+        return "money", "nothing, or not known", where
+    formula = f"{prompt:,} x {price.prompt:g} + {completion:,} x {price.completion:g} USD a million"
+    return "money", f"{price.of(prompt, completion):,.2f} USD", f"{formula} tokens"
 
 
 def _slowest(calls: int, prompt: int, completion: int, rates: Rates) -> tuple[float | None, str]:

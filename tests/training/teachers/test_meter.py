@@ -75,3 +75,11 @@ def test_a_dry_run_tells_what_the_teacher_will_cost(tmp_path, capfd):
     assert "teacher, calls: 18,360" in said
     assert "18,360 calls x 900 expected" in said
     assert "teacher, money: 33.05 USD" in said
+
+
+def test_a_teacher_without_a_price_is_not_told_to_be_free(tmp_path, capfd):
+    sets = ["--set", "contexts.teacher=http://x/v1", "--set", "contexts.teacher_model=big"]
+    assert main(["train", "nano", "--dry-run", "--out", str(tmp_path / "run"), *sets]) == 0
+    said = capfd.readouterr().out
+    assert "teacher, money: nothing, or not known" in said
+    assert "0.00 USD" not in said

@@ -19,13 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 import tokenizers
 
+from assistant.errors import TrainingProblem
 from assistant.format import Rationale, code_opening, fence_for, render
+from training.chat import CHATML, Chat
 from training.world import Problem
 
-CHAT_TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
+CHAT_TEMPLATE = CHATML.template
 
 
 class Special(enum.Enum):
@@ -66,10 +65,7 @@ def document(given: list[int], written: list[int], code: tuple[int, int] | None 
 
 def prompt_text(request: str) -> str:
     """What the chat template makes of one user message, generation prompt included."""
-    return (
-        f"{Special.TURN.value}user\n{request}{Special.END_OF_TURN.value}\n"
-        f"{Special.TURN.value}assistant\n"
-    )
+    return CHATML.prompt(request)
 
 
 def answer_text(problem: Problem, rationale: Rationale) -> str:
@@ -78,10 +74,24 @@ def answer_text(problem: Problem, rationale: Rationale) -> str:
 
 
 class Writer:
-    """Turns problems into documents with one tokenizer."""
+    """Turns problems into documents with one tokenizer.
 
-    def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
+    Args:
+        tokenizer: of the model.
+        chat: how the model's requests and answers are marked.
+    """
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer, chat: Chat = CHATML) -> None:
         self._tokenizer = tokenizer
+        self.chat = chat
+        end: int | None = tokenizer.token_to_id(chat.end)
+        if end is None:
+            raise TrainingProblem(
+                f"the tokenizer has no token {chat.end}, with which an answer ends in the chat "
+                f"format {chat.name}",
+                hint="--set student.chat=plain",
+            )
+        self._end = end
 
     def encode(self, text: str) -> list[int]:
         """The tokens of `text`; special tokens in it count as such."""
@@ -100,11 +110,11 @@ class Writer:
         return self._chat(problem, code_opening(fence=fence_for(problem.code)))
 
     def _chat(self, problem: Problem, before: str) -> Document:
-        prompt = self.encode(prompt_text(problem.request))
+        prompt = self.encode(self.chat.prompt(problem.request))
         lead = self.encode(before)
         source = problem.code if problem.code.endswith("\n") else problem.code + "\n"
         code = self.encode(source)
-        end = [*self.encode(fence_for(problem.code)), Special.END_OF_TURN.id]
+        end = [*self.encode(fence_for(problem.code)), self._end]
         answer = [*lead, *code, *end]
         start = len(prompt) + len(lead)
         return document(prompt, answer, (start, start + len(code)))

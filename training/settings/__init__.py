@@ -16,6 +16,7 @@ from training.settings.problems import Problems
 from training.settings.results import Evaluate, Export
 from training.settings.scratch import Architecture, Base, Tokenizer
 from training.settings.structural import Structural
+from training.settings.student import Student
 
 __all__ = [
     "Adapter",
@@ -30,6 +31,7 @@ __all__ = [
     "Recipe",
     "Settings",
     "Structural",
+    "Student",
     "Tokenizer",
 ]
 
@@ -38,6 +40,9 @@ __all__ = [
 class Settings:
     """All settings of a run."""
 
+    chain: str = "scratch"
+    """`scratch` makes a small model and tunes it; `pretrained` tunes `student.model`; `untrained`
+    exports and scores `student.model` as it is, the baseline."""
     seed: int = 1
     """Of everything that is drawn by chance."""
     threads: int = 2
@@ -49,6 +54,7 @@ class Settings:
     tokenizer: Tokenizer = field(default_factory=Tokenizer)
     model: Architecture = field(default_factory=Architecture)
     base: Base = field(default_factory=Base)
+    student: Student = field(default_factory=Student)
     encoder: Encoder = field(default_factory=Encoder)
     structural: Structural = field(default_factory=Structural)
     curriculum: Curriculum = field(default_factory=Curriculum)

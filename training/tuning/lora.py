@@ -1,8 +1,8 @@
 """The adapter: LoRA, rsLoRA or DoRA by peft, and its files, which PEFT reads.
 
-    lora     W + (alpha / rank) B A
-    rslora   W + (alpha / sqrt(rank)) B A: larger ranks learn as fast as small ones
-    dora     a length for each output beside the direction W + (alpha / rank) B A
+lora     W + (alpha / rank) B A
+rslora   W + (alpha / sqrt(rank)) B A: larger ranks learn as fast as small ones
+dora     a length for each output beside the direction W + (alpha / rank) B A
 """
 
 from __future__ import annotations
@@ -40,9 +40,8 @@ def targets(model: nn.Module, named: str) -> list[str]:
     Raises:
         TrainingProblem: the model has no linear layer of such a name, or it is the head.
     """
-    linear = {
-        name.rpartition(".")[2] for name, part in model.named_modules() if isinstance(part, nn.Linear)
-    } - {"lm_head"}  # fmt: skip
+    parts = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]
+    linear = {name.rpartition(".")[2] for name in parts} - {"lm_head"}
     wanted = ALL if named == "all" else tuple(name.strip() for name in named.split(","))
     if missing := sorted(set(wanted) - linear):
         raise TrainingProblem(

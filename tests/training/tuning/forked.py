@@ -32,7 +32,9 @@ def kill(folder: Path, nano: Path, deaths: int) -> None:
     Prints how many deaths left a checkpoint to go on from.
     """
     settings = with_(NANO, adapter=_FAST)
-    jobs = [Job(STAGE, "nano", settings, folder / name, None, "key") for name in ("whole", "killed")]
+    jobs = [
+        Job(STAGE, "nano", settings, folder / name, None, "key") for name in ("whole", "killed")
+    ]
     for job in jobs:
         job.out.mkdir(parents=True)
         for name in STAGE.inputs:

@@ -131,5 +131,3 @@ def apart(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> fl
     largest = max(gradient.abs().max().item() for gradient in first.values())
     assert largest > 0
     return max((first[n] - second[n]).abs().max().item() for n in first) / largest
-
-

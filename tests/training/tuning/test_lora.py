@@ -109,5 +109,3 @@ def test_a_model_of_another_build_is_refused(nano, tmp_path):
     GPT2LMHeadModel(config).save_pretrained(tmp_path / "weights")
     with pytest.raises(TrainingProblem, match="GPT2LMHeadModel is not built like Llama"):
         tuned.make(job, CPU)
-
-

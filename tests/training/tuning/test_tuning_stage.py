@@ -289,4 +289,3 @@ def test_idle_processes_repeat_a_part_only_where_all_must_take_part():
     assert [c.share("abcd") for c in sharded] == [
         [("a", True), ("d", True)], [("b", True), ("a", False)], [("c", True), ("a", False)],
     ]  # fmt: skip
-

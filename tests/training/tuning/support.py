@@ -118,10 +118,10 @@ def gradients(tuned) -> dict[str, torch.Tensor]:
     return {n: p.grad.clone() for n, p in tuned.named_parameters() if p.grad is not None}
 
 
-def step(tuned, made: Objective, parts: list[batch.Batch], totals: Totals, number: int = 2):
-    """The numbers and the gradients of one step in parts."""
+def step(tuned, made: Objective, parts: list[batch.Batch], totals: Totals):
+    """The numbers and the gradients of one step in parts; one that does not set the scale anew."""
     tuned.zero_grad()
-    values = made.backward(number, [(part, True) for part in parts], totals)
+    values = made.backward(1, [(part, True) for part in parts], totals)
     return values, gradients(tuned)
 
 

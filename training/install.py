@@ -23,7 +23,7 @@ def make(job: Job) -> None:
     if job.settings.chain == "scratch":
         folder, name = Path(assistant.models.__file__).parent, "starter"
     else:
-        folder, name = locations.ensure_private_dir(locations.models_dir()), job.settings.export.name
+        folder, name = locations.models_dir(), job.settings.export.name
     for source, target in (("model.gguf", f"{name}.gguf"), ("MODEL_CARD.md", f"{name}.md")):
         with files.replacing(folder / target) as partial:
             shutil.copyfile(job.path(source), partial)

@@ -33,7 +33,7 @@ def all_sets(job: Job) -> Iterator[tuple[str, list[Problem]]]:
 
 
 def heldout(found: Iterator[Problem], trained: set[str], count: int) -> list[Problem]:
-    """The first `count` problems with tests, of structures that are not among `trained`, one of each.
+    """The first `count` problems with tests whose structure is not among `trained`, one of each.
 
     The split promises that none is; it is looked at again because the score rests on it.
     """

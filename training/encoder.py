@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from training import mutations, problems, student
 from training.code_encoder import CodeEncoder, pad
-
+from training.documents import Writer
 from training.loop import run_steps
 from training.model import save
 from training.optimizers import set_rates, trapezoid

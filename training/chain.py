@@ -18,6 +18,9 @@ from training.settings import Settings
 from training.stages import Job, Stage
 
 
+CHAINS = ("scratch", "pretrained", "untrained")
+
+
 def _lazily(module: str) -> Callable[[Job], None]:
     """`make` of `training.<module>`, imported on first use."""
 
@@ -114,9 +117,6 @@ def chain(settings: Settings) -> tuple[Stage, ...]:
     raise UsageProblem(
         f"chain={settings.chain}: there is no such chain; there are {', '.join(CHAINS)}"
     )
-
-
-CHAINS = ("scratch", "pretrained", "untrained")
 
 
 def needs_own_encoder(settings: Settings) -> bool:

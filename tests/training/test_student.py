@@ -266,3 +266,18 @@ def test_the_same_files_in_another_folder_are_the_same_student(llama, tmp_path):
     _described(_copy(llama, moved / llama.name), tmp_path / "two")
     first, second = (tmp_path / n / "student" / "student.json" for n in ("one", "two"))
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_an_encoder_of_codebert_s_shape_is_one(tmp_path):
+    """What stands for CodeBERT in the tests of whole runs: its size of vocabulary, its numbers."""
+    from training.losses.encoders import roberta
+    from training.losses.pooling import Pooling
+
+    folder = made.code_encoder(tmp_path / "codebert")
+    encoder, pieces = roberta("codebert", str(folder), "", Pooling.PIECES, 0, 1)
+    assert encoder.table.shape == (50265, 32)
+    assert (encoder.opening, encoder.closing, encoder.max_pieces) == ((0,), 2, 510)
+    code = b"def add(a, b):\n    return a + b\n"
+    ids = pieces.encode(code)
+    assert min(ids) > 3
+    assert b"".join(map(pieces.bytes_of, ids)) == code

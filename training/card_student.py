@@ -70,7 +70,8 @@ def text(job: Job) -> str:
         _notice(job, found),
         _REPEAT.format(
             command=command(job) + " --data DATA" * bool(job.settings.evaluate.benchmarks),
-            seed=job.settings.seed, threads=job.settings.threads,
+            seed=job.settings.seed,
+            threads=job.settings.threads,
         ),
         "\n".join(_scores(job)),
         *(("\n".join(_data(job)), "\n".join(_teacher(job)), _losses(job)) if tuned else ()),

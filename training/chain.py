@@ -17,7 +17,6 @@ from assistant.errors import UsageProblem
 from training.settings import Settings
 from training.stages import Job, Stage
 
-
 CHAINS = ("scratch", "pretrained", "untrained")
 
 

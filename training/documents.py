@@ -95,17 +95,19 @@ class Writer:
     def __init__(self, tokenizer: tokenizers.Tokenizer, chat: Chat = CHATML) -> None:
         self._tokenizer = tokenizer
         self.chat = chat
-        added = tokenizer.get_added_tokens_decoder().values()
+        decoder = tokenizer.get_added_tokens_decoder()
+        added = decoder.values()
         self._marks = _any_of(token.content for token in added)
         self._kept = _any_of(t.content for t in added if not is_control(t.content, t.special))
         for mark in chat.marks:
-            if tokenizer.token_to_id(mark) is None or not self._marks.fullmatch(mark):
+            if not self._marks.fullmatch(mark):
                 raise TrainingProblem(
                     f"the tokenizer has no special token {mark}, which the chat format "
                     f"{chat.name} needs",
                     hint="--set student.chat=plain",
                 )
-        self._end: int = tokenizer.token_to_id(chat.end)
+        self._numbers = {token.content: number for number, token in decoder.items()}
+        self._end = self._numbers[chat.end]
 
     def encode(self, text: str) -> list[int]:
         """The tokens of `text`, as the engine reads what a user writes.
@@ -136,7 +138,7 @@ class Writer:
         parts = [*before[:-1], before[-1] + request + between[0], *between[1:]]
         tokens: list[int] = []
         for number, part in enumerate(parts):
-            tokens += [self._tokenizer.token_to_id(part)] if number % 2 else self.encode(part)
+            tokens += [self._numbers[part]] if number % 2 else self.encode(part)
         return tokens
 
     def reasoning(self, problem: Problem, rationale: Rationale) -> Document:

@@ -87,8 +87,8 @@ def rope_factors(described: Mapping[str, Any]) -> np.ndarray | None:
     factor, low = float(scaling["factor"]), float(scaling["low_freq_factor"])
     high, old = float(scaling["high_freq_factor"]), scaling["original_max_position_embeddings"]
     share = np.clip((old / waves - low) / (high - low), 0.0, 1.0)
-    mixed = 1.0 / ((1.0 - share) / factor + share)
-    return mixed.astype(np.float32)
+    mixed: np.ndarray = 1.0 / ((1.0 - share) / factor + share)
+    return np.asarray(mixed, dtype=np.float32)
 
 
 def add(

@@ -87,7 +87,7 @@ def merged(weight: torch.Tensor, change: Change | None) -> torch.Tensor:
     whole = whole + change.scale * (change.second.float() @ change.first.float())
     if change.magnitude is None:
         return whole
-    norms = torch.linalg.vector_norm(whole, dim=1)
+    norms: torch.Tensor = torch.linalg.vector_norm(whole, dim=1)
     return (change.magnitude.float() / norms)[:, None] * whole
 
 

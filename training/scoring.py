@@ -157,7 +157,9 @@ def ask(engine: Engine, task: Problem, job: Job) -> tuple[str, str]:
     told = messages(generation.task_of(task), trained_format=not _instructed(job))
     limits = Limits(max_tokens=job.settings.evaluate.max_new_tokens)
     try:
-        request = engine.prepare_chat([Message(m["role"], m["content"]) for m in told], None, limits)
+        request = engine.prepare_chat(
+            [Message(m["role"], m["content"]) for m in told], None, limits
+        )
     except RequestProblem as problem:
         return "", f"refused: {problem.message}"
     pieces, end = [request.thinking], "unknown"

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,8 +164,9 @@ def load(job: Job, *, device: str = "cpu") -> PreTrainedModel:
     if _scratch(job):
         from training import model
 
-        made: PreTrainedModel = model.load(job.path("base"))
-        return made.to(device)
+        made: Any = model.load(job.path("base"))
+        found: PreTrainedModel = made.to(device)
+        return found
     return read(Path(describe(job).folder), job.settings.student.weights, device)
 
 
@@ -178,7 +180,9 @@ def read(place: Path, weights: str, device: str = "cpu") -> PreTrainedModel:
     """
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     options: dict[str, Any] = {"dtype": torch.float32 if weights == "float32" else torch.bfloat16}
     if weights == "nf4":
         options["quantization_config"] = _four_bits(device)
@@ -192,14 +196,13 @@ def read(place: Path, weights: str, device: str = "cpu") -> PreTrainedModel:
 def _four_bits(device: str) -> Any:
     import torch
     from transformers import BitsAndBytesConfig
-    from transformers.utils import is_bitsandbytes_available
 
-    if not device.startswith("cuda") or not is_bitsandbytes_available():
+    if not device.startswith("cuda") or find_spec("bitsandbytes") is None:
         raise TrainingProblem(
             f"student.weights=nf4 needs a CUDA card and bitsandbytes; the device is {device}",
             hint="--set student.weights=bfloat16, or: pip install bitsandbytes",
         )
-    return BitsAndBytesConfig(
+    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,

@@ -72,7 +72,9 @@ def tokenizer(folder: Path) -> dict[str, Any]:
     try:
         gguf_vocabulary.pre_tokenizer_name(found)
     except ExportProblem as problem:
-        raise TrainingProblem(f"{folder / 'tokenizer.json'}: {problem}", hint=problem.hint) from None
+        raise TrainingProblem(
+            f"{folder / 'tokenizer.json'}: {problem}", hint=problem.hint
+        ) from None
     normalizer = (found.get("normalizer") or {}).get("type")
     if normalizer not in (None, "NFC"):
         raise TrainingProblem(
@@ -129,7 +131,7 @@ def _template(folder: Path) -> str:
 def _begin(tokens: tokenizers.Tokenizer) -> str:
     """What the tokenizer itself puts in front of a text; usually the same as `bos_token`."""
     ids = tokens.encode("").ids
-    return tokens.id_to_token(ids[0]) if ids else ""
+    return (tokens.id_to_token(ids[0]) if ids else None) or ""
 
 
 def _end(folder: Path, described: dict[str, Any], tokens: tokenizers.Tokenizer) -> str:

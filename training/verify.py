@@ -63,7 +63,9 @@ def reference_type(folder: Path) -> str:
 
 
 def _loaded(folder: Path, kind: str) -> PreTrainedModel:
-    return student.read(folder, kind, "cuda" if torch.cuda.is_available() else "cpu").eval()
+    net = student.read(folder, kind, "cuda" if torch.cuda.is_available() else "cpu")
+    net.train(False)
+    return net
 
 
 def texts(job: Job) -> list[list[int]]:

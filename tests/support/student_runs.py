@@ -30,9 +30,7 @@ def settings_of(folder: Path, **changes: Any) -> Settings:
             "student": Student(model=str(folder), weights="float32"),
             "structural": Structural(arm="off"),
             "export": Export(type="F32", name="Llama-tiny", verify_tokens=150, min_top1=0.99),
-            "evaluate": Evaluate(
-                benchmarks="humaneval", max_new_tokens=8, examples=1, workers=1
-            ),
+            "evaluate": Evaluate(benchmarks="humaneval", max_new_tokens=8, examples=1, workers=1),
             **changes,
         },
     )

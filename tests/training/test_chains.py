@@ -96,7 +96,7 @@ def test_the_file_answers_and_computes_what_peft_computes(finished):
 
 
 def test_the_file_says_where_it_comes_from(finished):
-    settings, out = finished
+    _, out = finished
     fields = gguf.GGUFReader(out / "model.gguf").fields
     said = {name: field.contents() for name, field in fields.items()}
     assert said["general.name"] == "Llama-tiny"
@@ -130,7 +130,7 @@ def test_the_card_names_base_licence_and_notice(finished):
     assert card.startswith("# Model card: Llama-tiny\n")
     for words in (
         "Llama-3.1-tiny, a folder", "licence: llama3.1", "## Built with Llama",
-        "Llama 3.1 is licensed under the Llama 3.1 Community License", "rank 32",
+        "Llama 3.1 is licensed under the Llama 3.1 Community License", "rank 8",
         "--set chain=pretrained", "| problems made | 24 |", "A program wrote the reasoning",
         "torch in float32",
     ):  # fmt: skip

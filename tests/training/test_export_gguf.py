@@ -62,7 +62,9 @@ def test_the_stage_refuses_a_file_that_computes_something_else(nano, tmp_path):
     for name in ("merged", "tokenizer.json", "problems.jsonl", "contexts.jsonl"):
         (wrong / name).symlink_to(nano / name)
     target = wrong / "model.gguf"
-    gguf_export.write(nano / "merged", nano / "tokenizer.json", target, "F32", Labels("t"), permute=False)
+    gguf_export.write(
+        nano / "merged", nano / "tokenizer.json", target, "F32", Labels("t"), permute=False
+    )
     strict = dataclasses.replace(job.settings.export, max_kld=1e-6)
     settings = dataclasses.replace(job.settings, export=strict)
     with pytest.raises(ExportProblem, match="does not compute"):
@@ -91,7 +93,9 @@ def test_norms_are_float32_and_matrices_are_not(nano):
 def test_the_same_model_gives_the_same_bytes_under_any_file_name(nano, tmp_path):
     digests = set()
     for name in ("one.gguf", "two.gguf"):
-        gguf_export.write(nano / "merged", nano / "tokenizer.json", tmp_path / name, "Q8_0", Labels("nano"))
+        gguf_export.write(
+            nano / "merged", nano / "tokenizer.json", tmp_path / name, "Q8_0", Labels("nano")
+        )
         digests.add(hashlib.sha256((tmp_path / name).read_bytes()).hexdigest())
     assert digests == {hashlib.sha256((nano / "model.gguf").read_bytes()).hexdigest()}
 
@@ -102,7 +106,9 @@ def test_values_that_are_no_numbers_are_refused(nano, tmp_path):
     save_file(tensors, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_bytes((nano / "merged" / "config.json").read_bytes())
     with pytest.raises(ExportProblem, match=r"model\.norm\.weight"):
-        gguf_export.write(tmp_path, nano / "tokenizer.json", tmp_path / "x.gguf", "F32", Labels("t"))
+        gguf_export.write(
+            tmp_path, nano / "tokenizer.json", tmp_path / "x.gguf", "F32", Labels("t")
+        )
 
 
 def test_an_unknown_type_names_those_that_there_are(nano, tmp_path):
@@ -124,7 +130,7 @@ SHAPES = {
 @pytest.fixture(scope="module")
 def rows():
     chance = torch.Generator().manual_seed(5)
-    return [torch.randint(0, 390, (700,), generator=chance).tolist()]
+    return [torch.randint(0, 256, (700,), generator=chance).tolist()]
 
 
 def _student(tmp_path, shape):
@@ -190,11 +196,11 @@ def test_the_frequencies_of_llama_3_1():
         made.LLAMA_SPECIALS, 0
     ))  # fmt: skip
     factors = gguf_metadata.rope_factors(described)
-    # Waves up to 2,048 tokens are left (29 of them: 2 pi 500000^(i/64)), those above 8,192 stretched.
+    # Waves up to 2,048 tokens are left (29 of them: 2 pi 500000^(i/64)), those over 8,192 not.
     assert factors.shape == (64,)
     assert (factors[:29] == 1.0).all()
     assert (factors[35:] == 8.0).all()
-    assert (1.0 < factors[29:35]).all()
+    assert (factors[29:35] > 1.0).all()
     assert (factors[1:] >= factors[:-1]).all()
     old = made.config(made.Shape(width=4096, heads=32, rows=9, form="old"), dict.fromkeys(
         made.LLAMA_SPECIALS, 0

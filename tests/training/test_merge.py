@@ -51,7 +51,8 @@ def students(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", ["llama", "qwen2"])
 @pytest.mark.parametrize(
-    "options", [{}, {"use_rslora": True}, {"use_dora": True}, {"use_dora": True, "use_rslora": True}]
+    "options",
+    [{}, {"use_rslora": True}, {"use_dora": True}, {"use_dora": True, "use_rslora": True}],
 )
 def test_every_kind_of_adapter_merges_as_peft_merges_it(students, kind, options, tmp_path):
     tuned = with_adapter(student.read(students[kind], "float32"), **options)

@@ -125,9 +125,7 @@ def scored(tmp_path):
 def _scoring_job(out, data, **changes) -> Job:
     settings = find("nano").settings
     few = {"benchmarks": "humaneval", "max_new_tokens": 1024, "workers": 1} | changes
-    settings = dataclasses.replace(
-        settings, evaluate=dataclasses.replace(settings.evaluate, **few)
-    )
+    settings = dataclasses.replace(settings, evaluate=dataclasses.replace(settings.evaluate, **few))
     stage = next(stage for stage in CHAIN if stage.name == "evaluate")
     return Job(stage, "nano", settings, out, data, "")
 

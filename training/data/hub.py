@@ -79,8 +79,8 @@ def _explained(
 ) -> DataProblem:
     """What a person can do about it; by name, since the classes moved between releases."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    named = f"--set {setting}=FOLDER" if setting else (
-        "--data FOLDER, or --set problems.folder=FOLDER"
+    named = (
+        f"--set {setting}=FOLDER" if setting else ("--data FOLDER, or --set problems.folder=FOLDER")
     )
     local = f"or name a folder that holds its files: {named}"
     section = setting.partition(".")[0] or "problems"

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from training import code_encoder, files, mutations, problems, tokenizer
+from training import card_student, code_encoder, files, mutations, problems, tokenizer
 from training.documents import Writer
 from training.encoder import telling_apart
 from training.settings import Settings
@@ -87,12 +87,14 @@ The file against the torch model on {verify[tokens]} tokens: mean divergence
 
 def make(job: Job) -> None:
     """Write `MODEL_CARD.md`."""
-    files.write_text(job.path("MODEL_CARD.md"), text(job))
+    write = text if job.settings.chain == "scratch" else card_student.text
+    files.write_text(job.path("MODEL_CARD.md"), write(job))
 
 
 def text(job: Job) -> str:
     """The card, from the files of the run."""
-    sets = _json(job.path("evaluation.json"))["sets"]
+    found = _json(job.path("evaluation.json"))["sets"]
+    sets = {name: one for name, one in found.items() if "not_run" not in one}
     kinds = sorted({kind for found in sets.values() for kind in found["outcomes"]})
     train = list(problems.read(job.path("problems.jsonl"), "train"))
     adapter, base = _last(job, "adapter"), _last(job, "base")
@@ -101,7 +103,7 @@ def text(job: Job) -> str:
     return _TEXT.format(
         name=settings.export.name,
         millions=_parameters(job) / 1e6,
-        command=command(job) + (" --data DATA" if "mbpp" in sets else ""),
+        command=card_student.command(job) + (" --data DATA" if "mbpp" in sets else ""),
         seed=settings.seed,
         threads=settings.threads,
         sha=files.digest(job.path("model.gguf")),
@@ -124,14 +126,6 @@ def text(job: Job) -> str:
         verify=_json(job.path("verify.json")),
         **_encoder(job),
     )
-
-
-def command(job: Job) -> str:
-    """What was typed, without the folder."""
-    from training.plan import changed
-
-    words = "".join(f" --set {key}={value}" for key, value in changed(job.recipe, job.settings))
-    return f"assistant train {job.recipe}{words} --out DIR"
 
 
 def _encoder(job: Job) -> dict[str, float]:

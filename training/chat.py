@@ -11,7 +11,10 @@ The template goes into the GGUF, so that serving writes what training wrote.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_MARK = re.compile(r"<\|[a-z_]+\|>")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,12 @@ class Chat:
     between: str
     end: str
     template: str
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Every special token that it needs, each once."""
+        inside = _MARK.findall(self.before + self.between)
+        return tuple(dict.fromkeys((*self.opening, *inside, self.end)))
 
     def prompt(self, request: str) -> str:
         """What the template makes of one user message, generation prompt included."""

@@ -13,7 +13,12 @@ tokens one by one; they meet at line breaks, where the tokenizer splits anyway (
 from __future__ import annotations
 
 import enum
+import functools
+import itertools
+import json
 import random
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,27 +81,65 @@ def answer_text(problem: Problem, rationale: Rationale) -> str:
 class Writer:
     """Turns problems into documents with one tokenizer.
 
+    Texts of users, teachers and data sets are ordinary text, whatever they hold: a request that
+    quotes `<|im_end|>` does not end its own turn. Only the marks of the chat are special tokens.
+
     Args:
         tokenizer: of the model.
         chat: how the model's requests and answers are marked.
+
+    Raises:
+        TrainingProblem: the tokenizer lacks a special token that the chat needs.
     """
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, chat: Chat = CHATML) -> None:
         self._tokenizer = tokenizer
         self.chat = chat
-        end: int | None = tokenizer.token_to_id(chat.end)
-        if end is None:
-            raise TrainingProblem(
-                f"the tokenizer has no token {chat.end}, with which an answer ends in the chat "
-                f"format {chat.name}",
-                hint="--set student.chat=plain",
-            )
-        self._end = end
+        decoder = tokenizer.get_added_tokens_decoder()
+        added = decoder.values()
+        self._marks = _any_of(token.content for token in added)
+        self._kept = _any_of(t.content for t in added if not is_control(t.content, t.special))
+        for mark in chat.marks:
+            if not self._marks.fullmatch(mark):
+                raise TrainingProblem(
+                    f"the tokenizer has no special token {mark}, which the chat format "
+                    f"{chat.name} needs",
+                    hint="--set student.chat=plain",
+                )
+        self._numbers = {token.content: number for number, token in decoder.items()}
+        self._end = self._numbers[chat.end]
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of `text`; special tokens in it count as such."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return ids
+        """The tokens of `text`, as the engine reads what a user writes.
+
+        What reads like a special token stays text. The exception is llama.cpp's: it finds added
+        tokens that are no control tokens in any text, so the engine takes their texts apart.
+        """
+        if not self._marks.search(text):
+            return _ids(self._tokenizer, text)
+        if not self._kept.search(text):
+            return _ids(self._plain, text)
+        cuts = [0, *(found.start() + 1 for found in self._marks.finditer(text)), len(text)]
+        parts = [text[start:end] for start, end in itertools.pairwise(cuts)]
+        return [token for part in parts for token in _ids(self._plain, part)]
+
+    @functools.cached_property
+    def _plain(self) -> tokenizers.Tokenizer:
+        """The same tokenizer without any special token."""
+        described = json.loads(self._tokenizer.to_str())
+        described |= {"added_tokens": [], "post_processor": None}
+        return tokenizers.Tokenizer.from_str(json.dumps(described))
+
+    def prompt(self, request: str) -> list[int]:
+        """The tokens of one user message and the opening of its answer, as serving sends them."""
+        before = self._marks.split("".join(self.chat.opening) + self.chat.before)
+        between = self._marks.split(self.chat.between)
+        # The request joins the text on both its sides. Every other part is a special token.
+        parts = [*before[:-1], before[-1] + request + between[0], *between[1:]]
+        tokens: list[int] = []
+        for number, part in enumerate(parts):
+            tokens += [self._numbers[part]] if number % 2 else self.encode(part)
+        return tokens
 
     def reasoning(self, problem: Problem, rationale: Rationale) -> Document:
         """Request, four sections, code."""
@@ -110,7 +153,7 @@ class Writer:
         return self._chat(problem, code_opening(fence=fence_for(problem.code)))
 
     def _chat(self, problem: Problem, before: str) -> Document:
-        prompt = self.encode(self.chat.prompt(problem.request))
+        prompt = self.prompt(problem.request)
         lead = self.encode(before)
         source = problem.code if problem.code.endswith("\n") else problem.code + "\n"
         code = self.encode(source)
@@ -136,6 +179,22 @@ class Writer:
         ]
         middle = [*self.encode(code[start:end]), Special.END.id]
         return document(given, middle)
+
+
+def is_control(text: str, special: bool) -> bool:
+    """Whether an added token counts as a control token: it is special, or looks it."""
+    return special or (text.startswith("<|") and text.endswith("|>"))
+
+
+def _any_of(texts: Iterable[str]) -> re.Pattern[str]:
+    """Matches any of `texts`, the longest first; never matches if there is none."""
+    found = sorted(texts, key=len, reverse=True)
+    return re.compile(f"({'|'.join(map(re.escape, found)) or '(?!)'})")
+
+
+def _ids(tokenizer: tokenizers.Tokenizer, text: str) -> list[int]:
+    ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+    return ids
 
 
 def hole(code: str, rng: random.Random) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import random
 import torch
 from torch.nn import functional
 
-from training import mutations, problems, tokenizer
+from training import mutations, problems, student
 from training.code_encoder import CodeEncoder, pad
 from training.documents import Writer
 from training.loop import run_steps
@@ -26,8 +26,8 @@ def make(job: Job) -> None:
     """Write `encoder/`."""
     torch.set_num_threads(job.settings.threads)
     settings = job.settings.encoder
-    tokens = tokenizer.load(job.path("tokenizer.json"))
-    writer = Writer(tokens)
+    tokens = student.tokenizer(job)
+    writer = student.writer(job)
     programs = _programs(job, settings.steps * settings.batch)
     torch.manual_seed(job.settings.seed)
     encoder = CodeEncoder(

@@ -1,6 +1,7 @@
 """Stage `evaluate`: the GGUF model answers, greedily, and the code that it writes is run.
 
-As in serving: the same prompt, and the signature continued when the request gives one. Sets:
+Either public benchmarks (`evaluate.benchmarks`, see `training.scoring`), or as in serving: the
+same prompt, and the signature continued when the request gives one. Sets:
 
     heldout      structures of code that do not occur in training
     validation   new problems of the other structures
@@ -16,7 +17,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
@@ -34,7 +35,8 @@ from assistant.engine.types import (
 from assistant.events import Outcome
 from assistant.format import code_opening, parse
 from assistant.tasks import find_signature
-from training import files, question_sets
+from training import files, question_sets, scoring
+from training.answers import Answer
 from training.settings import Evaluate
 from training.stages import Job
 from training.world import Problem
@@ -43,36 +45,33 @@ from training.world.execution import called_name
 _CHECK = CheckLimits(wall_s=10.0, cpu_s=5)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One question, what the model wrote, and what came of it."""
-
-    id: str
-    request: str
-    answer: str
-    complete: bool
-    """The format was followed to its end."""
-    outcome: str
-    detail: str
-
-
 def make(job: Job) -> None:
     """Write `evaluation.json`."""
     settings = job.settings.evaluate
+    benchmarks = scoring.named(settings.benchmarks)
     report: dict[str, Any] = {"decoding": "greedy", "sets": {}}
-    engine_settings = EngineSettings(threads=job.settings.threads, gpu_layers=0)
+    # From scratch on the processor, so that the numbers do not depend on the machine's cards.
+    layers = 0 if job.settings.chain == "scratch" else -1
+    engine_settings = EngineSettings(threads=job.settings.threads, gpu_layers=layers)
     with Engine(job.path("model.gguf"), engine_settings) as engine:
-        for name, questions in question_sets.all_sets(job):
-            progress = job.progress(len(questions), f"{name} answers")
-            texts = []
-            for question in questions:
-                texts.append(ask(engine, question, settings.max_new_tokens))
-                progress.advance(1)
-            answers = judge(questions, texts, settings.workers)
-            summary = summarise(answers)
-            progress.close(f"pass@1 {summary['pass@1']:.1%}")
-            report["sets"][name] = summary | {"examples": chosen(answers, settings)}
+        for benchmark in benchmarks:
+            report["sets"][benchmark.name] = scoring.score(job, engine, benchmark)
+        for name, questions in () if benchmarks else question_sets.all_sets(job):
+            report["sets"][name] = _one_set(job, engine, name, questions)
     files.write_json(job.path("evaluation.json"), report)
+
+
+def _one_set(job: Job, engine: Engine, name: str, questions: list[Problem]) -> dict[str, Any]:
+    settings = job.settings.evaluate
+    progress = job.progress(len(questions), f"{name} answers")
+    texts = []
+    for question in questions:
+        texts.append(ask(engine, question, settings.max_new_tokens))
+        progress.advance(1)
+    answers = judge(questions, texts, settings.workers)
+    summary = summarise(answers)
+    progress.close(f"pass@1 {summary['pass@1']:.1%}")
+    return summary | {"examples": chosen(answers, settings)}
 
 
 def ask(engine: Engine, question: Problem, max_new_tokens: int) -> str:

@@ -24,7 +24,8 @@ def all_sets(job: Job) -> Iterator[tuple[str, list[Problem]]]:
         "heldout",
         heldout(problems.read(path, "heldout"), set(trained.values()), settings.heldout),
     )
-    yield "validation", seen_structures(trained, settings.validation, job.settings.seed)
+    if job.settings.problems.source == "world":
+        yield "validation", seen_structures(trained, settings.validation, job.settings.seed)
     if settings.handwritten:
         yield "handwritten", handwritten_problems()
     if settings.mbpp and (data := job.data or _data_of_environment()) is not None:
@@ -32,7 +33,7 @@ def all_sets(job: Job) -> Iterator[tuple[str, list[Problem]]]:
 
 
 def heldout(found: Iterator[Problem], trained: set[str], count: int) -> list[Problem]:
-    """The first `count` problems of structures that are not among `trained`, one of each.
+    """The first `count` problems with tests whose structure is not among `trained`, one of each.
 
     The split promises that none is; it is looked at again because the score rests on it.
     """
@@ -40,7 +41,7 @@ def heldout(found: Iterator[Problem], trained: set[str], count: int) -> list[Pro
     for problem in found:
         if len(chosen) == count:
             break
-        if problem.structure not in trained:
+        if problem.tests and problem.structure not in trained:
             chosen.setdefault(problem.structure, problem)
     return list(chosen.values())
 

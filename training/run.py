@@ -10,7 +10,7 @@ from pathlib import Path
 from assistant import runs
 from assistant.errors import UsageProblem
 from training import files, stages
-from training.chain import CHAIN
+from training.chain import chain
 from training.progress import Progress, duration
 from training.settings import Settings
 
@@ -26,7 +26,7 @@ def run(
     resume: bool = False,
     data: Path | None = None,
 ) -> None:
-    """Run all stages of the chain, or one.
+    """Run all stages of the chain that the settings name, or one.
 
     Args:
         recipe: the name of the recipe, for the model card and messages.
@@ -43,8 +43,9 @@ def run(
     # Threads that wait should sleep, not spin: beside other work spinning ones cost three times
     # the time. Read when torch is loaded, which a stage does.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    chosen = _choose(only)
-    if not resume and only is None and any(stages.read_record(s, out) for s in CHAIN):
+    everything = chain(settings)
+    chosen = _choose(everything, only)
+    if not resume and only is None and any(stages.read_record(s, out) for s in everything):
         raise UsageProblem(
             f"{out} already holds a run",
             hint="go on with it: add --resume; or choose another folder with --out",
@@ -55,7 +56,7 @@ def run(
     runs.append(out, runs.RunStarted(recipe, names, asdict(settings), resume))
     started = time.monotonic()
     for stage in chosen:
-        if resume and stages.is_done(stage, settings, out):
+        if resume and not stage.always and stages.is_done(stage, settings, out):
             runs.append(out, runs.StageSkipped(stage.name))
             Progress(stage.name, 1, "stage").say("done before")
             continue
@@ -70,11 +71,11 @@ def run(
     Progress("run", 1, "run").say(f"done in {duration(seconds)}: {out}")
 
 
-def _choose(only: str | None) -> tuple[stages.Stage, ...]:
+def _choose(everything: tuple[stages.Stage, ...], only: str | None) -> tuple[stages.Stage, ...]:
     if only is None:
-        return CHAIN
-    found = tuple(stage for stage in CHAIN if stage.name == only)
+        return everything
+    found = tuple(stage for stage in everything if stage.name == only)
     if not found:
-        names = ", ".join(stage.name for stage in CHAIN)
+        names = ", ".join(stage.name for stage in everything)
         raise UsageProblem(f"there is no stage {only!r}; there are: {names}")
     return found

@@ -34,6 +34,8 @@ class Stage:
         outputs: files that it writes, complete or not at all.
         settings: the sections of the settings that its result depends on, besides the seed.
         version: raised when the code changes so that old results are no longer right.
+        always: run at every `--resume`: it looks at what lies outside of the run's folder, is
+            quick, and writes the same bytes when nothing has changed.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Stage:
     outputs: tuple[str, ...]
     settings: tuple[str, ...]
     version: int = 1
+    always: bool = False
 
 
 @dataclass(frozen=True)

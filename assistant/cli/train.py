@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,12 +104,15 @@ def _plot(settings: Curriculum, file: Path) -> int:
 
 
 def _list() -> int:
-    from training.chain import CHAIN
+    from training.chain import CHAINS, chain
     from training.recipes import RECIPES
+    from training.settings import Settings
 
     for recipe in RECIPES.values():
         print(f"{recipe.name:10} {recipe.summary}")
-    print("stages:", " -> ".join(stage.name for stage in CHAIN), file=sys.stderr)
+    for name in CHAINS:
+        stages = chain(replace(Settings(), chain=name))
+        print(f"stages ({name}):", " -> ".join(s.name for s in stages), file=sys.stderr)
     return 0
 
 

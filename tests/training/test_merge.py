@@ -11,8 +11,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from assistant.errors import ExportProblem
-from training import model
-from training.merge import merged
+from tests.support import llama3_student as made
+from tests.support.student_runs import SEVEN, with_adapter
+from training import model, student, weights
+from training.merge import changes, merged
+
+
+def _merged(base, adapter) -> dict[str, torch.Tensor]:
+    """Every tensor of the folder `base` with the adapter in its folder."""
+    source = weights.opened(base)
+    found = changes(adapter, source.shapes())
+    return {name: merged(source.tensor(name), found.get(name)) for name in source.places}
 
 
 def test_the_merged_weights_are_those_of_peft(nano):
@@ -31,6 +40,61 @@ def test_the_adapter_changed_every_linear_layer(nano):
     assert changed == {name for name in base if "_proj" in name}
 
 
+@pytest.fixture(scope="module")
+def students(tmp_path_factory):
+    """A Llama in one file and a Qwen2 in three, with biases and tied embeddings, in bfloat16."""
+    root = tmp_path_factory.mktemp("students")
+    llama = made.write(root / "llama", made.tiny_llama_tokenizer())
+    shape = made.Shape(kind="qwen2", tied=True, shards=3)
+    return {"llama": llama, "qwen2": made.write(root / "qwen", made.tiny_qwen_tokenizer(), shape)}
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"use_rslora": True}, {"use_dora": True}, {"use_dora": True, "use_rslora": True}],
+)
+def test_every_kind_of_adapter_merges_as_peft_merges_it(students, kind, options, tmp_path):
+    tuned = with_adapter(student.read(students[kind], "float32"), **options)
+    tuned.save_pretrained(str(tmp_path))
+    found = _merged(students[kind], tmp_path)
+    expected = tuned.merge_and_unload().state_dict()
+    base = weights.opened(students[kind])
+    for name, weight in found.items():
+        assert weight.dtype == torch.float32
+        torch.testing.assert_close(weight, expected[name], atol=1e-5, rtol=1e-5)
+        linear = name.endswith(".weight") and any(part in name for part in SEVEN)
+        assert torch.equal(weight, base.tensor(name).float()) != linear
+
+
+def test_a_small_change_of_bfloat16_weights_is_not_rounded_away(students, tmp_path):
+    tuned = with_adapter(student.read(students["llama"], "float32"))
+    for name, parameter in tuned.named_parameters():
+        if "lora_B" in name:
+            parameter.data *= 1e-4
+    tuned.save_pretrained(str(tmp_path))
+    name = "model.layers.0.mlp.up_proj.weight"
+    change = _merged(students["llama"], tmp_path)[name]
+    change = change - weights.opened(students["llama"]).tensor(name).float()
+    lora = load_file(tmp_path / "adapter_model.safetensors")
+    stem = f"base_model.model.{name.removesuffix('.weight')}"
+    whole = 1.5 * lora[f"{stem}.lora_B.weight"] @ lora[f"{stem}.lora_A.weight"]
+    assert (change - whole).norm() / whole.norm() < 0.02
+
+
+def test_files_of_limited_size_hold_the_same_model(students, tmp_path):
+    source = weights.opened(students["llama"])
+    shapes = source.shapes()
+    weights.write(tmp_path, shapes, lambda name: source.tensor(name).float(), shard_bytes=60_000)
+    files = sorted(path.name for path in tmp_path.glob("*.safetensors"))
+    assert len(files) > 3
+    again = weights.opened(tmp_path)
+    assert again.shapes() == shapes
+    assert all(torch.equal(again.tensor(n), source.tensor(n).float()) for n in shapes)
+    index = json.loads((tmp_path / weights.INDEX).read_text())
+    assert sorted(index["metadata"]["sha256"]) == files
+
+
 @pytest.fixture
 def adapter(nano, tmp_path):
     shutil.copytree(nano / "adapter", tmp_path / "adapter")
@@ -38,8 +102,8 @@ def adapter(nano, tmp_path):
 
 
 @pytest.fixture
-def base(nano):
-    return load_file(nano / "base" / "model.safetensors")
+def shapes(nano):
+    return weights.opened(nano / "base").shapes()
 
 
 def _with(adapter, **options):
@@ -47,11 +111,17 @@ def _with(adapter, **options):
     path.write_text(json.dumps(json.loads(path.read_text()) | options))
 
 
-@pytest.mark.parametrize("options", [{"use_dora": True}, {"use_rslora": True}])
-def test_an_adapter_of_another_kind_is_refused(base, adapter, options):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"modules_to_save": ["lm_head"]}, {"rank_pattern": {"q_proj": 2}}, {"use_dora": True},
+        {"init_lora_weights": "pissa"}, {"peft_type": "ADALORA"}, {"bias": "all"},
+    ],
+)  # fmt: skip
+def test_an_adapter_of_another_kind_is_refused(shapes, adapter, options):
     _with(adapter, **options)
     with pytest.raises(ExportProblem, match=next(iter(options))):
-        merged(base, adapter)
+        changes(adapter, shapes)
 
 
 def _changed(adapter, change):
@@ -61,23 +131,24 @@ def _changed(adapter, change):
     save_file(tensors, path)
 
 
-def test_values_that_are_no_numbers_are_refused(base, adapter):
+def test_values_that_are_no_numbers_are_refused(shapes, adapter):
     def spoil(tensors):
         tensors[sorted(tensors)[1]][0, 0] = float("nan")
 
     _changed(adapter, spoil)
     with pytest.raises(ExportProblem, match="no numbers"):
-        merged(base, adapter)
+        changes(adapter, shapes)
 
 
-def test_an_adapter_of_another_base_is_refused(base, adapter):
-    name = next(name for name in base if "q_proj" in name)
-    del base[name]
+def test_an_adapter_of_another_base_is_refused(shapes, adapter):
+    name = next(name for name in shapes if "q_proj" in name)
     with pytest.raises(ExportProblem, match="the base model has not"):
-        merged(base, adapter)
+        changes(adapter, {n: shape for n, shape in shapes.items() if n != name})
+    with pytest.raises(ExportProblem, match=r"the base has \(3, 3\)"):
+        changes(adapter, shapes | {name: (3, 3)})
 
 
-def test_a_part_that_nothing_uses_is_refused(base, adapter):
+def test_a_part_that_nothing_uses_is_refused(shapes, adapter):
     _changed(adapter, lambda tensors: tensors.update(surplus=torch.zeros(2)))
     with pytest.raises(ExportProblem, match="surplus"):
-        merged(base, adapter)
+        changes(adapter, shapes)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
+from assistant.cli.main import main
+from assistant.errors import UsageProblem
+from assistant.models.store import embedded_path
+from assistant.sandbox import layers
+from tests.support.benchmark_runs import made_up
 from training import evaluate, problems, question_sets
 from training.chain import CHAIN
 from training.recipes import find
@@ -106,3 +112,73 @@ def test_the_card_says_what_was_measured(nano):
     for found in report["sets"].values():
         low, high = found["interval95"]
         assert f"| {found['problems']} | {found['pass@1']:.1%} | {low:.1%} to {high:.1%} |" in card
+
+
+@pytest.fixture
+def scored(tmp_path):
+    """The embedded model as a run's file, with three tasks of HumanEval's form."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model.gguf").symlink_to(embedded_path())
+    return made_up(tmp_path / "HumanEval.jsonl", 3)
+
+
+def _scoring_job(out, data, **changes) -> Job:
+    settings = find("nano").settings
+    few = {"benchmarks": "humaneval", "max_new_tokens": 1024, "workers": 1} | changes
+    settings = dataclasses.replace(settings, evaluate=dataclasses.replace(settings.evaluate, **few))
+    stage = next(stage for stage in CHAIN if stage.name == "evaluate")
+    return Job(stage, "nano", settings, out, data, "")
+
+
+@pytest.mark.skipif(not layers(), reason="no sandbox works on this machine")
+def test_the_numbers_are_those_of_assistant_eval(scored, tmp_path):
+    evaluate.make(_scoring_job(tmp_path / "run", scored))
+    command = ["eval", "humaneval", "--model", "starter", "--data", str(scored)]
+    try:
+        assert main([*command, "--out", str(tmp_path / "eval")]) == 0
+    finally:
+        main(["stop"])
+    ours = tmp_path / "run" / "evaluation" / "humaneval"
+    for name in ("samples.jsonl", "verdicts.jsonl"):
+        assert (ours / name).read_bytes() == (tmp_path / "eval" / name).read_bytes()
+    theirs = json.loads((tmp_path / "eval" / "summary.json").read_text())
+    report = json.loads((tmp_path / "run" / "evaluation.json").read_text())["sets"]["humaneval"]
+    assert report["pass@1"] == theirs["base"]["pass@1"]["value"]
+    assert report["structure"] == theirs["structure"]
+    assert report["problems"] == 3
+    assert main(["eval-compare", str(ours), str(tmp_path / "eval")]) == 0
+
+
+@pytest.mark.skipif(not layers(), reason="no sandbox works on this machine")
+def test_answers_that_are_there_are_not_asked_for_again(scored, tmp_path):
+    out = tmp_path / "run"
+    evaluate.make(_scoring_job(out, scored, limit=1))
+    path = out / "evaluation" / "humaneval" / "samples.jsonl"
+    row = json.loads(path.read_text()) | {"solution": "def add(a):\n    return a + 0\n"}
+    path.write_text(json.dumps(row) + "\n" + '{"task_id": "Hum')
+    (path.parent / "verdicts.jsonl").unlink()
+    evaluate.make(_scoring_job(out, scored, limit=2))
+    assert json.loads(path.read_text().splitlines()[0]) == row
+    report = json.loads((out / "evaluation.json").read_text())["sets"]["humaneval"]
+    assert (report["problems"], report["passed"] >= 1) == (2, True)
+    # Longer answers are another evaluation, and begin anew.
+    evaluate.make(_scoring_job(out, scored, limit=1, max_new_tokens=3))
+    (again,) = map(json.loads, path.read_text().splitlines())
+    assert again["end"] == "length"
+
+
+def test_a_benchmark_without_its_data_is_not_run(scored, tmp_path, capfd):
+    out = tmp_path / "run"
+    evaluate.make(_scoring_job(out, tmp_path / "empty", benchmarks="mbpp+, humaneval"))
+    report = json.loads((out / "evaluation.json").read_text())["sets"]
+    assert list(report) == ["mbpp+", "humaneval"]
+    for found in report.values():
+        assert str(tmp_path / "empty") in found["not_run"]
+        assert "--stage evaluate" in found["run_it"]
+        assert "pass@1" not in found
+    assert "not run" in capfd.readouterr().err
+
+
+def test_an_unknown_benchmark_is_named(scored, tmp_path):
+    with pytest.raises(UsageProblem, match="humanevil"):
+        evaluate.make(_scoring_job(tmp_path / "run", scored, benchmarks="humanevil"))

@@ -26,6 +26,7 @@ def fetch(
     kind: str = "dataset",
     say: Callable[[str], None] = lambda text: None,
     endpoint: str | None = None,
+    setting: str = "",
 ) -> tuple[Path, str]:
     """Download a data set, or find it in the cache.
 
@@ -36,6 +37,8 @@ def fetch(
         kind: `dataset` or `model`.
         say: is told what is fetched.
         endpoint: the hub's address, where it is not the usual one.
+        setting: that may name a folder in its place, for messages, such as `student.model`;
+            empty: that of the data sets.
 
     Returns:
         The folder with the files, and the commit.
@@ -57,7 +60,7 @@ def fetch(
         )  # fmt: skip
     # Its errors come from several trees (its own, the HTTP client's, the operating system's).
     except Exception as error:
-        raise _explained(repository, revision, error) from error
+        raise _explained(repository, revision, error, kind, setting) from error
     return Path(folder), commit
 
 
@@ -71,25 +74,32 @@ def _library() -> Any:
         ) from error
 
 
-def _explained(repository: str, revision: str, error: Exception) -> DataProblem:
+def _explained(
+    repository: str, revision: str, error: Exception, kind: str = "dataset", setting: str = ""
+) -> DataProblem:
     """What a person can do about it; by name, since the classes moved between releases."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    local = "or name a folder that holds its files: --data FOLDER, or --set problems.folder=FOLDER"
+    named = (
+        f"--set {setting}=FOLDER" if setting else ("--data FOLDER, or --set problems.folder=FOLDER")
+    )
+    local = f"or name a folder that holds its files: {named}"
+    section = setting.partition(".")[0] or "problems"
+    page = f"https://huggingface.co/{'datasets/' * (kind == 'dataset')}{repository}"
     if "GatedRepoError" in names:
         return DataProblem(
             f"{repository} is gated: its owner wants its terms accepted first.",
-            hint=f"Accept them at https://huggingface.co/datasets/{repository} while logged in, "
+            hint=f"Accept them at {page} while logged in, "
             f"then set HF_TOKEN to a token of that account; {local}.",
         )
     if "RevisionNotFoundError" in names:
         return DataProblem(
             f"{repository} has no revision {revision!r} on the hub.",
-            hint=f"Leave problems.revision empty for the newest one; {local}.",
+            hint=f"Leave {section}.revision empty for the newest one; {local}.",
         )
     if "RepositoryNotFoundError" in names:
         return DataProblem(
             f"The hub has no {repository}, or it is private and HF_TOKEN does not open it.",
-            hint=f"Look at https://huggingface.co/datasets/{repository}; {local}.",
+            hint=f"Look at {page}; {local}.",
         )
     if names & {"OfflineModeIsEnabled", "LocalEntryNotFoundError"}:
         return DataProblem(

@@ -48,7 +48,8 @@ class Settings:
     threads: int = 2
     """Processor threads. Sums depend on it: another number gives other last digits."""
     install: bool = False
-    """Copy the model into the package, as the one that `assistant` answers with."""
+    """Copy the model to where it is used: one made from nothing into the package, as the one that
+    `assistant` answers with; one made from a student into the models folder, under its name."""
     problems: Problems = field(default_factory=Problems)
     contexts: Contexts = field(default_factory=Contexts)
     tokenizer: Tokenizer = field(default_factory=Tokenizer)

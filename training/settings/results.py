@@ -25,6 +25,14 @@ class Export:
 class Evaluate:
     """Running the code that the GGUF model writes."""
 
+    benchmarks: str = ""
+    """Public benchmarks with commas: `humaneval`, `humaneval+`, `mbpp`, `mbpp+`. Empty: the sets
+    below, which belong to problems that this project makes itself."""
+    limit: int = 0
+    """Tasks of each benchmark, the first ones; 0 takes all."""
+    prompt: str = "reasoning"
+    """What an untuned model is asked for: `reasoning` in four sections and then code, as serving
+    asks it, or `direct`: the task alone. A tuned model is always given the task alone."""
     heldout: int = 300
     """Problems whose structure does not occur in the training data."""
     validation: int = 100

@@ -1,0 +1,153 @@
+"""The weights of a model in safetensors, one file or several: read, and written, bit by bit.
+
+Never all of a model is in memory: a tensor is read when it is asked for, and written with others
+to a file of limited size. An index names the file of each tensor, as transformers writes and reads
+it; ours adds the sha256 of each file, so that one small file stands for all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from assistant.errors import ExportProblem
+from training import files
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+SHARD_BYTES = 2_000_000_000
+"""Of one file, about; a larger tensor has a file of its own."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where each tensor of a model lies.
+
+    Attributes:
+        folder: of the files.
+        places: the file of each tensor, the tensors in the order of their names.
+    """
+
+    folder: Path
+    places: Mapping[str, Path]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Of one tensor, without reading it."""
+        with _opened(self.places[name]) as tensors:
+            return tuple(tensors.get_slice(name).get_shape())
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of all tensors, by name."""
+        found: dict[str, tuple[int, ...]] = {}
+        for file in dict.fromkeys(self.places.values()):
+            with _opened(file) as tensors:
+                here = (name for name, place in self.places.items() if place == file)
+                found |= {name: tuple(tensors.get_slice(name).get_shape()) for name in here}
+        return {name: found[name] for name in self.places}
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """One tensor as it is stored."""
+        with _opened(self.places[name]) as tensors:
+            value: torch.Tensor = tensors.get_tensor(name)
+        return value
+
+
+def opened(folder: Path) -> Weights:
+    """The weights in `folder`.
+
+    Raises:
+        ExportProblem: there are none in safetensors, a file is missing, or one can not be read.
+    """
+    places = {name: folder / file for name, file in _files(folder).items()}
+    for file in sorted(set(places.values())):
+        if not file.is_file():
+            raise ExportProblem(f"{file} is missing, which {folder / INDEX} names")
+    return Weights(folder, dict(sorted(places.items())))
+
+
+def file_names(folder: Path) -> list[str]:
+    """The files that hold weights in `folder`, the index among them.
+
+    Raises:
+        ExportProblem: there are none in safetensors.
+    """
+    index = [INDEX] if not (folder / SINGLE).is_file() else []
+    return [*index, *sorted(set(_files(folder).values()))]
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """The file of each tensor."""
+    if (folder / SINGLE).is_file():
+        with _opened(folder / SINGLE) as tensors:
+            return dict.fromkeys(tensors.keys(), SINGLE)
+    try:
+        found: dict[str, str] = json.loads((folder / INDEX).read_text("utf-8"))["weight_map"]
+    except FileNotFoundError as error:
+        raise ExportProblem(
+            f"{folder} holds no weights in safetensors ({SINGLE} or {INDEX})",
+            hint="files of pickles (*.bin, *.pth) are not read, as they can run code: fetch the "
+            "safetensors of the model",
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ExportProblem(f"{folder / INDEX} can not be read: {error}") from error
+    return found
+
+
+def _opened(file: Path) -> Any:
+    try:
+        return safe_open(file, "pt")
+    except (OSError, SafetensorError) as error:
+        raise ExportProblem(f"{file} can not be read: {error}") from error
+
+
+def write(
+    folder: Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    make: Callable[[str], torch.Tensor],
+    shard_bytes: int = SHARD_BYTES,
+) -> None:
+    """Write float32 tensors to files of about `shard_bytes`, then the index.
+
+    Args:
+        folder: is made where it is missing; what an earlier writing left is replaced.
+        shapes: of every tensor, by name.
+        make: the tensor of a name, float32; asked once for each, file by file.
+        shard_bytes: size of one file.
+    """
+    plan = _shards(shapes, shard_bytes)
+    names = [f"model-{n:05}-of-{len(plan):05}.safetensors" for n in range(1, len(plan) + 1)]
+    (folder / INDEX).unlink(missing_ok=True)
+    for old in folder.glob("model*.safetensors"):
+        old.unlink()
+    digests = {}
+    for file, tensors in zip(names, plan, strict=True):
+        with files.replacing(folder / file) as path:
+            save_file({name: make(name).contiguous() for name in tensors}, path)
+        digests[file] = files.digest(folder / file)
+    where = {name: file for file, tensors in zip(names, plan, strict=True) for name in tensors}
+    size = sum(4 * math.prod(shape) for shape in shapes.values())
+    files.write_json(
+        folder / INDEX,
+        {"metadata": {"total_size": size, "sha256": digests}, "weight_map": where},
+    )
+
+
+def _shards(shapes: Mapping[str, tuple[int, ...]], shard_bytes: int) -> list[list[str]]:
+    """Which tensors go into which file, in the order of their names."""
+    plan: list[list[str]] = [[]]
+    room = shard_bytes
+    for name in sorted(shapes):
+        size = 4 * math.prod(shapes[name])
+        if plan[-1] and size > room:
+            plan.append([])
+            room = shard_bytes
+        plan[-1].append(name)
+        room -= size
+    return plan

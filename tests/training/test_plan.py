@@ -25,7 +25,7 @@ from assistant.errors import DataProblem, UsageProblem
 from training import recipes
 from training.losses import token
 from training.plan import corpus, estimates, memory, resolve, shapes, speed, stages
-from training.plan.estimates import WHOLE
+from training.plan.costs import WHOLE
 from training.settings import Adapter, Settings
 
 PAPER = "paper-llama31-8b"

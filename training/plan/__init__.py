@@ -2,7 +2,7 @@
 
     resolving.py    the settings of a run, and where each comes from
     describing.py   what is printed: settings, plan, estimates
-    estimates.py    the estimates of every stage, each with its formula
+    costs.py        the estimates of every stage, each with its formula
     corpus.py       how many problems, examples and tokens there will be
     shapes.py       the matrices of the student: from its config.json, or from a table
     memory.py       what tuning holds in memory at once
@@ -18,7 +18,7 @@ torch, any request over a network, and anything that is written.
 from __future__ import annotations
 
 from training.plan.describing import describe, stages
-from training.plan.estimates import estimates
+from training.plan.costs import estimates
 from training.plan.numbers import Estimate
 from training.plan.resolving import changed, resolve
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from assistant.errors import UsageProblem
 from training import chain
-from training.plan.estimates import WHOLE, estimates
+from training.plan.costs import WHOLE, estimates
 from training.settings import Recipe, Settings
 from training.settings.keys import flat
 from training.stages import Stage

@@ -144,9 +144,7 @@ def test_a_baseline_differs_from_the_paper_in_its_own_point_alone():
     assert differing("paper-placebo") == {"structural.arm", "export.name"}
     assert differing("paper-untrained-reasoning") == {"chain", "export.name"}
     assert differing("paper-untrained-direct") == {"chain", "export.name", "evaluate.prompt"}
-    assert differing("paper-code-only") == {
-        "structural.arm", "adapter.answer", "export.name", "evaluate.prompt",
-    }  # fmt: skip
+    assert differing("paper-code-only") == {"structural.arm", "adapter.answer", "export.name"}
 
 
 def test_a_value_says_which_file_it_is_from(tmp_path):

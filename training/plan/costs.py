@@ -17,6 +17,8 @@ _ENCODED_A_SECOND = 189e6
 _DATA_SET_BYTES = {"taco": 4.24e9}
 _DESKTOP_BYTES_A_SECOND = 50e9
 """What a desktop's memory gives: an assumption."""
+_FLOAT32_PARAMETERS = 2e9
+"""Of the largest model that the GGUF is compared with in float32."""
 
 
 def estimates(settings: Settings) -> dict[str, list[Estimate]]:
@@ -124,13 +126,16 @@ def questions(settings: Settings) -> tuple[int, str]:
     from training.world.evaluation import HANDWRITTEN
 
     wanted = settings.evaluate
-    parts = [("held out", wanted.heldout), ("validation", wanted.validation)]
-    if wanted.handwritten:
-        parts.append(("handwritten", len(HANDWRITTEN.read_bytes().splitlines())))
-    parts.append(("mbpp by stage", wanted.mbpp))
+    parts: list[tuple[str, int]] = []
     for name in filter(None, (one.strip() for one in wanted.benchmarks.split(","))):
         found = catalogue.find(name)
         parts.append((found.name, min(found.tasks, wanted.limit or found.tasks)))
+    if not parts:  # benchmarks take the place of the sets that are made here
+        made = settings.problems.source == "world"
+        parts = [("held out", wanted.heldout), ("validation", wanted.validation if made else 0)]
+        if wanted.handwritten:
+            parts.append(("handwritten", len(HANDWRITTEN.read_bytes().splitlines())))
+        parts.append(("mbpp where its data is", wanted.mbpp))
     shown = [(name, count) for name, count in parts if count]
     return sum(count for _, count in shown), " + ".join(f"{name} {n:,}" for name, n in shown)
 
@@ -192,14 +197,15 @@ def _whole(settings: Settings, shape: Shape, ahead: Corpus) -> list[Estimate]:
         if settings.structural.arm != "off" and settings.structural.encoder != "own":
             parts["encoder"] = 4.0 * memory.ENCODER_WEIGHTS
     formula = " + ".join(f"{what} {size(part)}" for what, part in parts.items())
-    merging = settings.chain == "pretrained"
+    kind, compared = ("float32", 4.0) if shape.parameters <= _FLOAT32_PARAMETERS else ("bfloat16", 2.0)
+    host = 1.5e9 + compared * shape.parameters + parts["GGUF"] + 3000.0 * ahead.problems
     return [
         Estimate("disk", size(sum(parts.values())), formula),
         Estimate(
             "host memory",
-            size(1.5e9 + (4.0 if merging else 2.0) * shape.parameters + 3000.0 * ahead.problems),
-            "1.5 GB of libraries + "
-            + ("4 bytes a parameter while merging" if merging else "2 bytes a parameter")
-            + " + 3 kB a problem; the card's memory is told with the stage adapter",
+            size(host),
+            f"1.5 GB of libraries + {compared:g} bytes a parameter ({kind}) and the GGUF while both "
+            "are compared + 3 kB a problem; on a machine with a card the first is there, and what "
+            "tuning takes of it is told with the stage adapter",
         ),
     ]

@@ -197,15 +197,16 @@ def _whole(settings: Settings, shape: Shape, ahead: Corpus) -> list[Estimate]:
         if settings.structural.arm != "off" and settings.structural.encoder != "own":
             parts["encoder"] = 4.0 * memory.ENCODER_WEIGHTS
     formula = " + ".join(f"{what} {size(part)}" for what, part in parts.items())
-    kind, compared = ("float32", 4.0) if shape.parameters <= _FLOAT32_PARAMETERS else ("bfloat16", 2.0)
+    small = shape.parameters <= _FLOAT32_PARAMETERS
+    kind, compared = ("float32", 4.0) if small else ("bfloat16", 2.0)
     host = 1.5e9 + compared * shape.parameters + parts["GGUF"] + 3000.0 * ahead.problems
     return [
         Estimate("disk", size(sum(parts.values())), formula),
         Estimate(
             "host memory",
             size(host),
-            f"1.5 GB of libraries + {compared:g} bytes a parameter ({kind}) and the GGUF while both "
-            "are compared + 3 kB a problem; on a machine with a card the first is there, and what "
+            f"1.5 GB of libraries + {compared:g} bytes a parameter ({kind}) and the GGUF while "
+            "both are compared + 3 kB a problem; on a machine with a card the first is there, and what "
             "tuning takes of it is told with the stage adapter",
         ),
     ]

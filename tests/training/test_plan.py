@@ -111,7 +111,7 @@ def test_constants_are_those_of_the_code_that_needs_torch():
     with torch.device("meta"):
         config = RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1)
         encoder = RobertaModel(config, add_pooling_layer=False)
-    assert memory.ENCODER_WEIGHTS == sum(p.numel() for p in encoder.parameters())
+    assert sum(p.numel() for p in encoder.parameters()) == memory.ENCODER_WEIGHTS
 
 
 def test_the_published_speed_is_reached_where_it_was_published():
@@ -205,9 +205,7 @@ def test_a_baseline_without_training_costs_none():
 
 
 def test_the_teacher_is_told_with_money_when_its_price_is_known():
-    said = _values(
-        PAPER, "contexts", "contexts.usd_per_million_completion=2", "contexts.samples=2"
-    )
+    said = _values(PAPER, "contexts", "contexts.usd_per_million_completion=2", "contexts.samples=2")
     assert said["teacher, calls"].startswith("36,720  = ")
     assert said["teacher, money"].startswith("40.39 USD  = ")
     assert said["teacher, time"].startswith("1 h 56 min  = ")

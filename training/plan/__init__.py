@@ -17,8 +17,8 @@ torch, any request over a network, and anything that is written.
 
 from __future__ import annotations
 
-from training.plan.describing import describe, stages
 from training.plan.costs import estimates
+from training.plan.describing import describe, stages
 from training.plan.numbers import Estimate
 from training.plan.resolving import changed, resolve
 

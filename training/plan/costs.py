@@ -107,9 +107,7 @@ def _merged(shape: Shape) -> Estimate:
 def _file(settings: Settings, shape: Shape) -> Estimate:
     kind = settings.export.type
     width = _GGUF_BYTES.get(kind, 2.0)
-    return Estimate(
-        "disk", size(width * shape.parameters), f"{width:g} bytes a parameter ({kind})"
-    )
+    return Estimate("disk", size(width * shape.parameters), f"{width:g} bytes a parameter ({kind})")
 
 
 def _encoding(shape: Shape) -> Estimate:
@@ -206,7 +204,7 @@ def _whole(settings: Settings, shape: Shape, ahead: Corpus) -> list[Estimate]:
             "host memory",
             size(host),
             f"1.5 GB of libraries + {compared:g} bytes a parameter ({kind}) and the GGUF while "
-            "both are compared + 3 kB a problem; on a machine with a card the first is there, and what "
+            "both are compared + 3 kB a problem; with a card the model is there, and what "
             "tuning takes of it is told with the stage adapter",
         ),
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from assistant.errors import UsageProblem
 from training import chain
-from training.plan.costs import WHOLE, estimates
+from training.plan.costs import estimates
 from training.settings import Recipe, Settings
 from training.settings.keys import flat
 from training.stages import Stage
@@ -40,8 +40,7 @@ def describe(
         writes = ", ".join(stage.outputs) or "nothing here"
         lines.append(f"  {stage.name}: reads {reads}; writes {writes}")
     lines += ["", "estimates, each with its formula; nothing was started and nobody was asked"]
-    names = [stage.name for stage in chosen] + ([WHOLE] if only is None else [])
-    return "\n".join([*lines, *_estimates(settings, names)])
+    return "\n".join([*lines, *_estimates(settings, [stage.name for stage in chosen], only)])
 
 
 def stages(settings: Settings) -> tuple[Stage, ...]:
@@ -52,10 +51,12 @@ def stages(settings: Settings) -> tuple[Stage, ...]:
     return found
 
 
-def _estimates(settings: Settings, names: list[str]) -> Iterator[str]:
+def _estimates(settings: Settings, plan: list[str], only: str | None) -> Iterator[str]:
+    """In the order of the plan, what is said of the whole run last."""
     found = estimates(settings)
-    for name in names:
-        if name in found:
+    places = {name: number for number, name in enumerate(plan)}
+    for name in sorted(found, key=lambda name: places.get(name, len(plan))):
+        if only in (None, name):
             yield f"  {name}"
             yield from (f"    {e.what}: {e.value}  = {e.formula}" for e in found[name])
 

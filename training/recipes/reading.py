@@ -24,7 +24,8 @@ class _File:
 
 def packaged() -> dict[str, Path]:
     """The files that come with the package, by the recipe's name."""
-    return {path.name.removesuffix(SUFFIX): path for path in sorted(_FOLDER.glob(f"*{SUFFIX}"))}
+    found = {path.name.removesuffix(SUFFIX): path for path in _FOLDER.glob(f"*{SUFFIX}")}
+    return dict(sorted(found.items()))
 
 
 def read(path: Path, name: str) -> Recipe:

@@ -14,7 +14,7 @@ WHOLE = "whole run"
 _GGUF_BYTES = {"F32": 4.0, "F16": 2.0, "BF16": 2.0, "Q8_0": 34 / 32}
 _ENCODED_A_SECOND = 189e6
 """Weights that one core writes as Q8_0 in a second, measured on an x86-64 server."""
-_DATA_SET_BYTES = {"taco": 4.24e9}
+_DATA_SET_BYTES = {"taco": 2.17e9}
 _DESKTOP_BYTES_A_SECOND = 50e9
 """What a desktop's memory gives: an assumption."""
 _FLOAT32_PARAMETERS = 2e9

@@ -58,7 +58,7 @@ def _activations(settings: Settings, shape: Shape) -> Part:
 
     Of a block whose matrices are frozen: the inputs of both norms in float32, a copy of what goes
     into each adapter, queries, keys, values, the attention's output, three products of the
-    feed-forward part.
+    feed-forward part. What torch keeps for small models is within 5% of it (a test measures).
     """
     value = 4 if settings.student.weights == "float32" else 2
     keys = shape.kv_heads * shape.head

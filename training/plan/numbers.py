@@ -15,8 +15,10 @@ class Estimate:
 
 
 def size(count: float) -> str:
-    """Bytes for people: `640 MB`, `16.1 GB`."""
-    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
+    """Bytes for people: `2 kB`, `640 MB`, `16.1 GB`."""
+    if count >= 1e9:
+        return f"{count / 1e9:,.1f} GB"
+    return f"{count / 1e6:,.0f} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
 
 
 def scaled(count: float) -> str:

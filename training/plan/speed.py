@@ -33,13 +33,14 @@ class Device:
 H200 = Device(
     "H200", 0.406 * 989e12, 141e9,
     "40.6% of 989 TFLOP/s, published for Llama 3 8B with LoRA on an H100 (NVIDIA AutoModel: "
-    "12,473 tokens a second); nothing of ours was measured",
+    "12,473 tokens a second); smaller models reach less, and nothing of ours was measured",
     # Of an H100 or H200, 2.5 to 3 USD are usual.
     usd_an_hour=3.0,
 )  # fmt: skip
 RTX_4090 = Device(
     "RTX 4090", 3083 * 32.1e9, 24e9,
-    "3,083 tokens a second x 32.1 GFLOP, published for Llama 3.1 8B with LoRA (torchtune)",
+    "3,083 tokens a second x 32.1 GFLOP, published for Llama 3.1 8B with LoRA (torchtune); "
+    "smaller models reach less",
 )  # fmt: skip
 
 

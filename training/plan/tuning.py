@@ -7,6 +7,7 @@ from training.plan import memory, shapes, speed
 from training.plan.corpus import Corpus
 from training.plan.numbers import Estimate, scaled, size
 from training.plan.shapes import Shape
+from training.progress import duration
 from training.settings import Settings
 
 
@@ -19,7 +20,7 @@ def trained(settings: Settings, shape: Shape, ahead: Corpus) -> list[Estimate]:
     return [
         Estimate(
             "trainable",
-            f"{count:,} ({scaled(count)})",
+            f"{count:,}" + (f" ({scaled(count)})" if count >= 1e6 else ""),
             f"{shape.layers} layers x {adapter.rank} x (rows + columns) of each target "
             f"({adapter.targets})" + (" + rows" if adapter.kind == "dora" else ""),
         ),
@@ -65,7 +66,9 @@ def _time(device: speed.Device, settings: Settings, flops: float, tokens: int) -
             f"{device.source}",
         ),
         Estimate(
-            f"GPU hours on one {device.name}", f"{hours:,.1f}", f"{tokens:,} tokens / {rate:,.0f}"
+            f"GPU hours on one {device.name}",
+            f"{hours:,.{1 if hours >= 1 else 2}f} ({duration(3600 * hours)})",
+            f"{tokens:,} tokens / {rate:,.0f} a second",
         ),
     ]
     if device.usd_an_hour:
@@ -74,7 +77,7 @@ def _time(device: speed.Device, settings: Settings, flops: float, tokens: int) -
             Estimate(
                 "money",
                 f"{hours * usd:,.2f} USD",
-                f"{hours:,.1f} hours x {usd:g} USD (assumption: a rented card)",
+                f"{hours:,.2f} hours x {usd:g} USD (assumption: a rented card)",
             )
         )
     return lines

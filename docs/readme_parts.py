@@ -1,14 +1,15 @@
 """Write the parts of README.md that the sources know better: the file tree and the settings.
 
-The tree comes from the first line of each file's docstring, the settings from the docstrings under
-the fields of `assistant.config`. `python docs/readme_parts.py` rewrites what stands between the
-markers; `--check` says whether it is current (a test does that).
+The tree comes from the first line of each file's docstring and the summaries of the recipes, the
+settings from the docstrings under the fields of `assistant.config`. `python docs/readme_parts.py`
+rewrites what stands between the markers; `--check` says whether it is current (a test does that).
 """
 
 from __future__ import annotations
 
 import ast
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,7 +19,9 @@ ROOT_CLASS = "Settings"
 
 
 def summary(path: Path) -> str:
-    """The first line of the file's docstring."""
+    """The first line of the file's docstring; of a recipe the one that the list shows."""
+    if path.suffix == ".toml":
+        return str(tomllib.loads(path.read_text("utf-8")).get("summary", ""))
     docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
     return docstring.partition("\n")[0].rstrip(".")
 
@@ -27,7 +30,7 @@ def lines(folder: Path, depth: int = 0) -> list[str]:
     """The tree of one folder: its own line, its files, its folders."""
     inside = "  " * (depth + 1)
     result = [_line("  " * depth + folder.name + "/", summary(folder / "__init__.py"))]
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted([*folder.glob("*.py"), *folder.glob("*.toml")]):
         if path.name != "__init__.py":
             result.append(_line(inside + path.name, summary(path)))
     for path in sorted(folder.iterdir()):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +12,16 @@ if TYPE_CHECKING:
     from training.settings import Curriculum
 
 _EPILOG = """\
+a recipe is a TOML file of settings: one that comes with the package, or your own (./mine.toml, with
+extends = "NAME" for what it does not say). What a run does and costs: --dry-run.
+
 examples:
   assistant train --list
-  assistant train starter --dry-run
+  assistant train paper-llama31-8b --dry-run
+  assistant train paper-llama31-8b --out runs/paper-llama31-8b
+  assistant train my-code --set problems.folder=. --out runs/my-code
+  assistant train ./mine.toml --resume
   assistant train starter --set curriculum.schedule=cosine --plot-curriculum weights.svg
-  assistant train starter --out runs/starter
-  assistant train starter --out runs/starter --resume
   assistant train starter --out runs/starter --stage evaluate --data ../shared/data
   assistant train nano --set base.tokens=100000 --out /tmp/nano
 """
@@ -35,8 +37,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="its name; see --list")
-    parser.add_argument("--list", action="store_true", help="list the recipes and their stages")
+    parser.add_argument(
+        "recipe", nargs="?", metavar="RECIPE",
+        help="its name (see --list), or the path of a .toml file",
+    )  # fmt: skip
+    parser.add_argument(
+        "--list", action="store_true", help="list the recipes by chain, with each chain's stages"
+    )
     parser.add_argument("--stage", metavar="S", help="run this stage alone")
     parser.add_argument(
         "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
@@ -73,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageProblem("a recipe is needed", hint="assistant train --list")
     recipe = recipes.find(args.recipe)
     settings, origins = plan.resolve(recipe, args.overrides)
-    out = args.out or Path("runs") / recipe.name
+    out = args.out or Path("runs") / recipe.folder
     if args.dry_run:
         print(plan.describe(recipe, settings, origins, out, args.stage))
         return 0
@@ -103,16 +110,27 @@ def _plot(settings: Curriculum, file: Path) -> int:
     return 0
 
 
+_CHAINS = {
+    "pretrained": "a pretrained model is tuned",
+    "untrained": "a pretrained model is judged as it is",
+    "scratch": "a small model is made from nothing and tuned",
+}
+
+
 def _list() -> int:
-    from training.chain import CHAINS, chain
+    from training.plan import stages
     from training.recipes import RECIPES
     from training.settings import Settings
 
-    for recipe in RECIPES.values():
-        print(f"{recipe.name:10} {recipe.summary}")
-    for name in CHAINS:
-        stages = chain(replace(Settings(), chain=name))
-        print(f"stages ({name}):", " -> ".join(s.name for s in stages), file=sys.stderr)
+    width = max(map(len, RECIPES))
+    for chain, title in _CHAINS.items():
+        print(f"{title} (chain {chain})")
+        for recipe in RECIPES.values():
+            if recipe.settings.chain == chain:
+                print(f"  {recipe.name:{width}}  {recipe.summary}")
+        names = " -> ".join(stage.name for stage in stages(Settings(chain=chain)))
+        print(f"  stages: {names}\n")
+    print("assistant train RECIPE --dry-run says what one does and costs; ./mine.toml is one, too.")
     return 0
 
 

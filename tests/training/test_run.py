@@ -173,7 +173,7 @@ def test_a_dry_run_says_settings_plan_and_estimates_and_starts_nothing(tmp_path,
     arguments = ["starter", "--dry-run", "--set", "seed=7", "--out", str(out)]
     assert main(["train", *arguments]) == 0
     said = capfd.readouterr().out
-    for line in ("seed = 7  (--set)", "tokenizer.vocabulary = 2048  (default)", "(recipe)"):
+    for line in ("seed = 7  (--set)", "base.weight_decay = 0.01  (default)", "(recipe starter)"):
         assert line in said
     for word in ("base: reads", "time:", "memory:", "disk:", "parameters: 4,9"):
         assert word in said

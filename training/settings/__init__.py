@@ -6,7 +6,9 @@ recipe leaves out has the default written here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from training.settings.adapter import Adapter
 from training.settings.contexts import Contexts
@@ -66,8 +68,23 @@ class Settings:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Named settings; one file each in `training/recipes/`."""
+    """Named settings: a TOML file in `training/recipes/`, or one of the user's own.
+
+    Attributes:
+        name: as `assistant train` takes it: a name, or the path of a file.
+        summary: one line for the list.
+        settings: all of them.
+        origins: by key, where the values that a file gives come from: `recipe NAME`.
+        extends: name of the recipe whose values hold where this one gives none; or empty.
+    """
 
     name: str
     summary: str
     settings: Settings
+    origins: Mapping[str, str] = field(default_factory=dict)
+    extends: str = ""
+
+    @property
+    def folder(self) -> str:
+        """What the run's folder is called when none is named."""
+        return Path(self.name).name.removesuffix(".toml")

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from assistant import sandbox
 from assistant.errors import DataProblem, UsageProblem
 from tests.support.taco_rows import data_or_skip, stdin_row, write
-from training.data import folder, functions, hub, lengths
+from training.data import folder, functions, hub, lengths, sources
 from training.data.own_code import _parsed
 
 ROOT = Path(__file__).parents[3]
@@ -281,3 +282,14 @@ def test_a_text_of_a_column_that_is_no_utf8_costs_its_row_alone(stage, tmp_path)
     parquet.write_table(table, tmp_path / "taco" / "train.parquet")
     assert [one.id for one in stage.run(tmp_path)] == ["taco-0"]
     assert stage.step("rows that are not broken")["dropped"] == {"question: wrong encoding": 1}
+
+
+def test_taco_is_fetched_once_though_the_hub_has_it_twice():
+    """Parquet in ALL, and the same rows as Arrow in train."""
+    there = (
+        "ALL/train-00000-of-00009.parquet", "ALL/test-00000-of-00001.parquet",
+        "train/data-00000-of-00009.arrow", "train/state.json", "test/data-00000-of-00001.arrow",
+    )  # fmt: skip
+    patterns = sources.DATA_SETS["taco"].patterns
+    fetched = [name for name in there if any(fnmatch(name, pattern) for pattern in patterns)]
+    assert fetched == ["ALL/train-00000-of-00009.parquet"]

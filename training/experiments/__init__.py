@@ -3,7 +3,8 @@
     sets.py, world.py, paper.py   which arms there are, and what each asks
     folders.py, degrade.py        stages that arms share; reasoning that is made worse on purpose
     running.py, one_run.py        a set, and one arm with one seed of it, as ordinary run folders
-    score.py, sampled.py          every answer with its outcome; answers drawn at a temperature
+    score.py, benchmarked.py      every answer with its outcome
+    sampled.py, nearness.py       answers drawn at a temperature, and their L_s
     inference.py, correlation.py  intervals, tests, what could have been detected
     results.py                    all numbers of a set, as `results.json`
     table.py, page.py, plots.py   the same for people: Markdown, and a page with pictures

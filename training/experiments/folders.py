@@ -24,7 +24,8 @@ from training.stages import Stage
 SHARED = ("problems", "contexts", "tokenizer", "student", "base", "encoder")
 """What does not depend on the arm, unless the arm says so in its settings."""
 LEFT_OUT = ("evaluate", "card", "install")
-"""Stages that no run of an experiment needs: `score` evaluates."""
+"""Stages that a run of an experiment does without: `score` asks the same questions. Benchmarks are
+the exception: `evaluate` runs them, and `score` reads what came out."""
 _ALIGNMENT = "alignment"
 """Folder of matrices between tokenizers: hundreds of MB, each under a key of all it depends on."""
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from training import files, run, stages
-from training.experiments import degrade, folders
+from training.experiments import benchmarked, degrade, folders
 from training.experiments.sets import Arm, ExperimentSet
 from training.settings import Settings
 from training.stages import Job, Stage
@@ -93,7 +93,9 @@ def read_record(out: Path) -> dict[str, Any]:
 
 def own_stages(settings: Settings) -> tuple[Stage, ...]:
     """The stages of the recipe that belong to one arm and seed."""
-    left_out = (*folders.SHARED, *folders.LEFT_OUT)
+    left_out = {*folders.SHARED, *folders.LEFT_OUT}
+    if benchmarked.names(settings):
+        left_out.remove("evaluate")
     return tuple(s for s in folders.stages_of(settings) if s.name not in left_out)
 
 
@@ -102,7 +104,8 @@ def steps(of: Run) -> tuple[Stage, ...]:
     judged = next(s for s in folders.stages_of(of.settings) if s.name == "evaluate")
     made = [
         Stage(
-            "score", _lazily("score"), judged.inputs,
+            "score", _lazily("score"),
+            ("evaluation.json",) if benchmarked.names(of.settings) else judged.inputs,
             ("evaluation.answers.jsonl", "evaluation.scores.json"), judged.settings,
         )
     ]  # fmt: skip

@@ -19,7 +19,16 @@ import numpy as np
 
 from assistant import __version__
 from training import files
-from training.experiments import correlation, folders, inference, one_run, page, series, table
+from training.experiments import (
+    benchmarked,
+    correlation,
+    folders,
+    inference,
+    one_run,
+    page,
+    series,
+    table,
+)
 from training.experiments.inference import Table
 from training.experiments.one_run import Run
 from training.experiments.sets import Arm
@@ -143,7 +152,9 @@ def _questions(work: Work, answers: Mapping[str, Mapping[int, Answers]]) -> dict
     for by_seed in answers.values():
         for one in by_seed.values():
             names |= dict.fromkeys(one)
-    whole = [*names, ALL] if len(names) > 1 else list(names)
+    # Benchmarks overlap (mbpp and mbpp+): all together they are nothing.
+    separate = any(benchmarked.names(one.settings) for one in runs_of(work))
+    whole = list(names) if separate or len(names) < 2 else [*names, ALL]
     return {name: _asked(work, answers, name, list(names)) for name in whole}
 
 

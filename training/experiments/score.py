@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from assistant.benchmarks import codebleu
@@ -21,6 +20,8 @@ from assistant.errors import TrainingProblem
 from assistant.format import parse
 from assistant.outcomes import Outcome
 from training import contexts, evaluate, files, question_sets
+from training.experiments import benchmarked
+from training.experiments.judged import Judged
 from training.stages import Job
 from training.world import Problem
 
@@ -30,51 +31,34 @@ _NO_VERDICT = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Judged:
-    """One answer.
-
-    Attributes:
-        id: of the question.
-        outcome: a verdict's word, or `no code`.
-        passed: None where there is no verdict.
-        complete: the format was followed to its end.
-        syntax: syntax match with the reference, None where it is undefined.
-        data_flow: data-flow match, None where the reference has none.
-        code: what was judged.
-    """
-
-    id: str
-    outcome: str
-    passed: bool | None
-    complete: bool
-    syntax: float | None
-    data_flow: float | None
-    code: str
-
-
 def make(job: Job) -> None:
     """Write the answers and the figures of each set of questions.
 
     Raises:
         TrainingProblem: nothing could be judged.
     """
-    lines: list[str] = []
-    report: dict[str, Any] = {}
+    found = benchmarked.all_of(job) if benchmarked.names(job.settings) else _own_questions(job)
+    if not found:
+        raise TrainingProblem("there are no questions to answer", hint="--set evaluate.heldout=150")
+    lines = (
+        json.dumps({"set": name} | vars(one)) for name, (rows, _) in found.items() for one in rows
+    )
+    files.write_lines(job.path(ANSWERS), lines)
+    report = {name: figures for name, (_, figures) in found.items()}
+    files.write_json(job.path(SCORES), {"decoding": "greedy", "sets": report})
+
+
+def _own_questions(job: Job) -> dict[str, tuple[list[Judged], dict[str, Any]]]:
+    found = {}
     with engine(job) as model:
 
         def ask(_: int, question: Problem) -> str:
             return evaluate.ask(model, question, job.settings.evaluate.max_new_tokens)
 
         for name, questions in question_sets.all_sets(job):
-            texts = answered(job, name, questions, ask)
-            found, scores = judged(job, questions, texts)
-            lines += (json.dumps({"set": name} | vars(one)) for one in found)
-            report[name] = summary(found, scores)
-    if not report:
-        raise TrainingProblem("there are no questions to answer", hint="--set evaluate.heldout=150")
-    files.write_lines(job.path(ANSWERS), lines)
-    files.write_json(job.path(SCORES), {"decoding": "greedy", "sets": report})
+            rows, scores = judged(job, questions, answered(job, name, questions, ask))
+            found[name] = rows, summary(rows, scores)
+    return found
 
 
 def engine(job: Job) -> Engine:

@@ -43,7 +43,8 @@ def shared_stages(settings: Settings) -> tuple[Stage, ...]:
 
 def key(settings: Settings) -> str:
     """A name for everything that the shared stages depend on."""
-    hashes = {stage.name: stages.hash_settings(stage, settings) for stage in shared_stages(settings)}
+    shared = shared_stages(settings)
+    hashes = {stage.name: stages.hash_settings(stage, settings) for stage in shared}
     return files.digest_of({"chain": settings.chain, "stages": hashes})[:12]
 
 

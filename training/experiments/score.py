@@ -62,10 +62,10 @@ def _own_questions(job: Job) -> dict[str, tuple[list[Judged], dict[str, Any]]]:
 
 
 def engine(job: Job) -> Engine:
-    """The model of the run."""
-    return Engine(
-        job.path("model.gguf"), EngineSettings(threads=job.settings.threads, gpu_layers=0)
-    )
+    """The model of the run, loaded as the stage `evaluate` does."""
+    layers = 0 if job.settings.chain == "scratch" else -1
+    settings = EngineSettings(threads=job.settings.threads, gpu_layers=layers)
+    return Engine(job.path("model.gguf"), settings)
 
 
 def answered(

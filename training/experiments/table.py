@@ -105,7 +105,7 @@ def questions_title(name: str) -> str:
 
 def curve_title(curve: Mapping[str, Any]) -> str:
     """The heading of the curve."""
-    return f"pass by {curve['axis']}"
+    return f"pass@1 by {curve['axis']}"
 
 
 def _question_row(row: Mapping[str, Any]) -> tuple[str, ...]:

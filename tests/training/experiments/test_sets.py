@@ -1,4 +1,4 @@
-"""The sets themselves: every arm has settings that exist, a place, and something to stand beside."""
+"""The sets: every arm has settings that exist, a place, and something to stand beside."""
 
 from __future__ import annotations
 

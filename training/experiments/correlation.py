@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.experiments.inference import RESAMPLES, SEED
 
+RESAMPLES = 5000
+SEED = 20_251_017
 _Numbers = NDArray[np.float64]
 
 

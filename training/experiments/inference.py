@@ -2,15 +2,21 @@
 
 The values of an arm are a table of seeds by problems (1 passed, 0 failed, NaN not judged). Arms
 are compared cell by cell: the same seed means the same order of the data, the same problem the
-same question.
+same question. Both seeds and problems are a sample of more:
 
-- Interval: percentiles of a bootstrap over seeds and problems at once, each drawn with
-  replacement (the pigeonhole bootstrap: Owen, Annals of Applied Statistics 1, 2007, 386-411). It
-  errs towards wide intervals. With one seed only problems are drawn, or, of a share, Wilson's.
-- Test: with one seed McNemar's exact test; with several the same bootstrap of the difference.
+    variance of the mean = V(problems) + max(0, V(seeds) - V(cells))
+
+each of the three from sums of deviations (Cameron, Gelbach and Miller, Journal of Business &
+Economic Statistics 29, 2011, 238-249, with P / (P - 1) and S / (S - 1)), and Student's t with
+Satterthwaite's degrees of freedom. In simulations with 3 seeds by 150 or 300 problems it finds a
+difference that is not there in 4 to 6% of experiments where seeds differ little, and in 10 to 12%
+where they differ more than arms do: three seeds can not tell. Drawing seeds and problems with
+replacement (the pigeonhole bootstrap) never erred there, with errors 1.5 times too wide.
+
+- One seed: McNemar's exact test, and of a share Wilson's interval. It says nothing of other seeds.
 - Several arms: Holm's correction (Scandinavian Journal of Statistics 6, 1979, 65-70).
 - Detectable: the smallest true difference that such an experiment finds with a probability of
-  80% at the 5% level, (1.960 + 0.842) standard errors of the difference.
+  80% at the 5% level, (t at 97.5% + t at 80%) standard errors of the difference.
 """
 
 from __future__ import annotations
@@ -18,7 +24,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +33,13 @@ from assistant.benchmarks.statistics import LEVEL, mcnemar, wilson
 Table = NDArray[np.float64]
 """Shape ``(seeds, problems)``."""
 
-RESAMPLES = 5000
-SEED = 20_251_017
 POWER = 0.8
 _UNSEEN = 3.0
 """Cells that may differ although none was seen to: 3 of n is the upper end of a 95% interval of a
 share of which nothing was observed (the rule of three)."""
+_STEPS = 8001
+_MOST = 1e6
+"""Degrees of freedom that are as good as any more."""
 
 
 @dataclass(frozen=True)
@@ -91,26 +97,12 @@ def table(values: Mapping[int, Mapping[str, float | None]], problems: Sequence[s
     return made
 
 
-def resampled(values: Table, resamples: int = RESAMPLES) -> NDArray[np.float64]:
-    """Means of `values`, which has some, over drawn seeds and problems; ``(resamples,)``."""
-    known = ~np.isnan(values)
-    seeds, problems = values.shape
-    generator = np.random.default_rng(SEED)
-    rows = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
-    columns = generator.multinomial(problems, np.full(problems, 1 / problems), size=resamples)
-    sums = ((rows @ np.where(known, values, 0.0)) * columns).sum(1)
-    counts = ((rows @ known.astype(np.float64)) * columns).sum(1)
-    # A draw of cells that are all unknown has no mean.
-    means: NDArray[np.float64] = sums[counts > 0] / counts[counts > 0]
-    return means
-
-
 def estimate(values: Table, *, shares: bool = False) -> Estimate:
     """The mean of a table with its interval.
 
     Args:
         values: of an arm.
-        shares: they are 0 and 1, so that one seed has Wilson's interval.
+        shares: they lie between 0 and 1; with one seed they are 0 or 1.
 
     Raises:
         ValueError: there is no value.
@@ -121,13 +113,20 @@ def estimate(values: Table, *, shares: bool = False) -> Estimate:
         known = values[~np.isnan(values)]
         found = wilson(round(float(known.sum())), len(known))
         return Estimate(mean, found.low, found.high, "Wilson")
-    low, high = _percentiles(resampled(values))
-    drawn = "problems" if len(values) == 1 else "seeds and problems"
-    return Estimate(mean, min(low, mean), max(high, mean), f"bootstrap over {drawn}")
+    error, freedom = standard_error(values)
+    half = t_quantile(1 - (1 - LEVEL) / 2, freedom) * error
+    low, high = mean - half, mean + half
+    if shares:
+        low, high = max(0.0, low), min(1.0, high)
+    return Estimate(mean, low, high, _method(values))
+
+
+def _method(values: Table) -> str:
+    return "t over problems" if len(values) == 1 else "t over seeds and problems"
 
 
 def _with_values(values: Table) -> Table:
-    """Without the seeds that have no value: a failed run is not drawn.
+    """Without the seeds that have no value: a run that failed.
 
     Raises:
         ValueError: none has.
@@ -138,10 +137,33 @@ def _with_values(values: Table) -> Table:
     return kept
 
 
-def _percentiles(means: NDArray[np.float64]) -> tuple[float, float]:
-    tail = 100 * (1 - LEVEL) / 2
-    low, high = np.percentile(means, [tail, 100 - tail])
-    return float(low), float(high)
+def standard_error(values: Table) -> tuple[float, float]:
+    """Of the mean of a table's cells, and its degrees of freedom.
+
+    Args:
+        values: each seed has one at least; NaN is not judged, or a problem that other seeds have.
+    """
+    known = ~np.isnan(values)
+    count = int(known.sum())
+    deviations = np.where(known, values - np.nanmean(values), 0.0)
+    seeds = len(values)
+    problems = int(known.any(0).sum())
+    by_problem = _summed(deviations.sum(0), count, problems)
+    by_seed = _summed(deviations.sum(1), count, seeds)
+    by_cell = _summed(deviations.ravel(), count, count)
+    of_seeds = max(0.0, by_seed - by_cell) if seeds > 1 else 0.0
+    variance = by_problem + of_seeds
+    # Nothing differed: that is no proof that nothing can.
+    error = max(math.sqrt(variance), math.sqrt(_UNSEEN) / count)
+    if variance == 0:
+        return error, _MOST
+    parts = by_problem**2 / max(problems - 1, 1) + of_seeds**2 / max(seeds - 1, 1)
+    return error, min(_MOST, variance**2 / parts)
+
+
+def _summed(deviations: NDArray[np.float64], cells: int, groups: int) -> float:
+    """The variance of a mean of `cells` from the sums of its groups."""
+    return float((deviations**2).sum()) / cells**2 * groups / max(groups - 1, 1)
 
 
 def difference(first: Table, second: Table) -> Difference:
@@ -152,33 +174,51 @@ def difference(first: Table, second: Table) -> Difference:
     """
     change = _with_values(second - first)
     known = change[~np.isnan(change)]
-    means = resampled(change)
-    value = float(known.mean())
-    low, high = _percentiles(means)
+    found = estimate(change)
+    error, freedom = standard_error(change)
     only_first, only_second = int((known < 0).sum()), int((known > 0).sum())
-    error = max(float(means.std()), math.sqrt(_UNSEEN) / len(known))
     if len(change) == 1:
         p, test = mcnemar(only_first, only_second), "McNemar, exact"
     else:
-        p, test = _p_value(means), "paired bootstrap over seeds and problems"
+        p, test = t_test(found.value / error, freedom), "paired t over seeds and problems"
     return Difference(
-        value, min(low, value), max(high, value), p, test, error, minimum_detectable(error),
+        found.value, found.low, found.high, p, test, error, minimum_detectable(error, freedom),
         only_first, only_second, len(known),
     )  # fmt: skip
 
 
-def _p_value(means: NDArray[np.float64]) -> float:
-    """Twice the share of drawn means on the other side of 0, both ends counting 0 itself."""
-    below, above = int((means <= 0).sum()), int((means >= 0).sum())
-    return min(1.0, 2 * (min(below, above) + 1) / (len(means) + 1))
-
-
 def minimum_detectable(
-    standard_error: float, *, level: float = 1 - LEVEL, power: float = POWER
+    standard_error: float, freedom: float = _MOST, *, level: float = 1 - LEVEL, power: float = POWER
 ) -> float:
     """The true difference that is found with probability `power` at `level`, two-sided."""
-    normal = NormalDist()
-    return (normal.inv_cdf(1 - level / 2) + normal.inv_cdf(power)) * standard_error
+    return (t_quantile(1 - level / 2, freedom) + t_quantile(power, freedom)) * standard_error
+
+
+def t_test(t: float, freedom: float) -> float:
+    """The two-sided p-value of Student's t."""
+    places, beyond = _tails(freedom)
+    return float(np.interp(math.atan(abs(t) / math.sqrt(freedom)), places, beyond, right=0.0))
+
+
+def t_quantile(share: float, freedom: float) -> float:
+    """The value below which Student's t lies with probability `share`, above one half."""
+    places, beyond = _tails(freedom)
+    place = np.interp(2 * (1 - share), beyond[::-1], places[::-1])
+    return math.sqrt(freedom) * math.tan(float(place))
+
+
+def _tails(freedom: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Places a, and how probable |t| > sqrt(freedom) tan a is.
+
+    In the angle a the density is cos(a) to the power freedom - 1, on a finite stretch; nearly all
+    of it lies near 0 when there are many degrees of freedom.
+    """
+    places = np.linspace(0.0, min(math.pi / 2, 12 / math.sqrt(freedom)), _STEPS)
+    # Next to a right angle the cosine may come out below 0.
+    heights = np.clip(np.cos(places), 0, None) ** (freedom - 1)
+    steps = (heights[1:] + heights[:-1]) / 2
+    beyond = np.append(np.cumsum(steps[::-1])[::-1], 0.0)
+    return places, beyond / beyond[0]
 
 
 def holm(values: Sequence[float]) -> list[float]:

@@ -103,9 +103,7 @@ def lines(title: str, found: Sequence[Line], x_label: str, *, per_cent: bool = F
         )
     for tick in ticks(first, last):
         x = at(tick, low)[0]
-        parts.append(
-            f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{tick:g}</text>'
-        )
+        parts.append(f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{tick:g}</text>')
     parts.append(
         f'<text x="{_LEFT + room / 2:.1f}" y="{bottom + 38}" text-anchor="middle">'
         f"{escape(x_label)}</text>"
@@ -123,9 +121,7 @@ def lines(title: str, found: Sequence[Line], x_label: str, *, per_cent: bool = F
     return _svg(title, below + 20 * ((len(found) + 2) // 3), parts)
 
 
-def _drawn(
-    line: Line, kind: int, at: Callable[[float, float], tuple[float, float]]
-) -> list[str]:
+def _drawn(line: Line, kind: int, at: Callable[[float, float], tuple[float, float]]) -> list[str]:
     places = [at(x, y) for x, y in line.points]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     parts = [f'<polyline class="line k{kind}" points="{path}"/>']

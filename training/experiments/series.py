@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,5 +59,5 @@ def _thinned(values: Sequence[float]) -> list[list[float]]:
     edges = [len(values) * i // count for i in range(count + 1)]
     return [
         [(start + stop - 1) / 2, sum(values[start:stop]) / (stop - start)]
-        for start, stop in zip(edges, edges[1:], strict=False)
+        for start, stop in itertools.pairwise(edges)
     ]

@@ -206,9 +206,7 @@ def _end(end: Mapping[str, float], key: str) -> str:
 
 
 def _arms(found: Mapping[str, Any]) -> Section:
-    rows = tuple(
-        (arm["name"], arm["asks"], _changes(arm), arm["command"]) for arm in found["arms"]
-    )
+    rows = tuple((arm["name"], arm["asks"], _changes(arm), arm["command"]) for arm in found["arms"])
     return Section("Arms", (), ("arm", "what it asks", "changed", "command"), rows)
 
 

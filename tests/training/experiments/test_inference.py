@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -143,39 +142,86 @@ def test_equal_arms_do_not_claim_that_everything_is_detectable():
     assert found.detectable == pytest.approx(2.8016 * math.sqrt(3) / 200, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("share", "freedom", "value"),
+    # Student 1908 and any table since.
+    [(0.975, 1, 12.7062), (0.975, 2, 4.3027), (0.975, 10, 2.2281), (0.8, 5, 0.9195),
+     (0.975, 1e6, 1.95997), (0.995, 30, 2.7500)],
+)  # fmt: skip
+def test_students_t_is_that_of_the_tables(share, freedom, value):
+    assert inference.t_quantile(share, freedom) == pytest.approx(value, rel=2e-4)
+    assert inference.t_test(value, freedom) == pytest.approx(2 * (1 - share), rel=2e-3)
+    assert inference.t_test(0.0, freedom) == 1.0
+
+
+def test_the_error_of_equal_seeds_is_that_of_the_problems_alone():
+    """Three times the same answers are not three times as many problems."""
+    once = (np.random.default_rng(6).random((1, 80)) < 0.4).astype(float)
+
+    thrice, _ = inference.standard_error(np.repeat(once, 3, axis=0))
+    alone, _ = inference.standard_error(once)
+
+    assert thrice == pytest.approx(alone)
+    assert alone == pytest.approx(once.std(ddof=1) / math.sqrt(80))
+
+
+def test_the_error_of_seeds_that_differ_is_that_of_the_seeds():
+    values = np.repeat([[0.0], [0.5], [1.0]], 200, axis=1)
+
+    error, freedom = inference.standard_error(values)
+
+    assert error == pytest.approx(0.5 / math.sqrt(3), rel=0.02)
+    assert freedom == pytest.approx(2, rel=0.05)
+
+
+def test_problems_of_their_own_for_each_seed_are_so_many_problems():
+    """With a base of its own each seed has other questions: one cell a column."""
+    rng = np.random.default_rng(7)
+    errors = []
+    for _ in range(40):
+        values = np.full((3, 150), NAN)
+        for seed in range(3):
+            values[seed, 50 * seed : 50 * seed + 50] = rng.random(50) < 0.4
+        errors.append(inference.standard_error(values)[0])
+
+    # Somewhat more than that of 150 problems: three seeds that chance to differ count as such.
+    assert 1.0 <= np.mean(errors) / math.sqrt(0.4 * 0.6 / 150) <= 1.3
+
+
 def _experiments(rng: np.random.Generator, count: int, effect: float) -> list[inference.Difference]:
-    """Simulated pairs of arms, 3 seeds by 120 problems: problems and seeds differ, and so do arms
-    within a seed."""
-    normal = NormalDist()
+    """Simulated pairs of arms, 3 seeds by 120 problems: problems are harder and easier, seeds
+    differ a little."""
     found = []
     for _ in range(count):
         hard = rng.normal(-0.3, 0.8, size=120)
         tables = []
         for arm in range(2):
             seeds = rng.normal(arm * effect, 0.05, size=(3, 1))
-            shares = np.vectorize(normal.cdf)(hard + seeds)
+            shares = 1 / (1 + np.exp(-1.7 * (hard + seeds)))
             tables.append((rng.random((3, 120)) < shares).astype(float))
         found.append(inference.difference(*tables))
     return found
 
 
 def test_equal_arms_are_told_apart_about_once_in_twenty():
-    found = _experiments(np.random.default_rng(3), 120, 0.0)
+    found = _experiments(np.random.default_rng(3), 150, 0.0)
 
     wrong = sum(one.p < 0.05 for one in found) / len(found)
-    covered = sum(one.low <= 0 <= one.high for one in found) / len(found)
+    spread = np.std([one.value for one in found])
 
-    assert wrong <= 0.1
-    assert covered >= 0.9
+    assert 0.005 <= wrong <= 0.1
+    assert np.mean([one.standard_error for one in found]) == pytest.approx(spread, rel=0.25)
+    # Interval and test are the same statement.
+    assert all((one.low <= 0 <= one.high) == (one.p >= 0.05) for one in found)
 
 
 def test_a_difference_of_the_detectable_size_is_mostly_found():
     """The effect is chosen so that it is about as large as what is said to be detectable."""
-    found = _experiments(np.random.default_rng(4), 80, 0.36)
+    found = _experiments(np.random.default_rng(4), 100, 0.4)
 
-    mean = sum(one.value for one in found) / len(found)
-    detectable = sum(one.detectable for one in found) / len(found)
-    seen = sum(one.p < 0.05 for one in found) / len(found)
+    mean = np.mean([one.value for one in found])
+    detectable = np.mean([one.detectable for one in found])
+    seen = np.mean([one.p < 0.05 for one in found])
 
-    assert mean == pytest.approx(detectable, rel=0.35)
-    assert 0.6 <= seen <= 1.0
+    assert mean == pytest.approx(detectable, rel=0.1)
+    assert 0.65 <= seen <= 0.92

@@ -33,6 +33,7 @@ COMMANDS = (
     "models",
     "lsp",
     "train",
+    "experiments",
     "eval",
     "eval-compare",
     "doctor",

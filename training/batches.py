@@ -8,7 +8,7 @@ number of the step, which makes resuming exact.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -47,19 +47,37 @@ def plan(lengths: Sequence[int], batch_tokens: int, budget: int, seed: int) -> l
     Returns:
         For each step the numbers of its documents.
     """
-    rng = random.Random(seed)
     batches: list[list[int]] = []
     spent = 0
-    while spent < budget:
-        order = list(range(len(lengths)))
-        rng.shuffle(order)
-        epoch = _epoch(order, lengths, batch_tokens, rng)
+    for epoch in in_epochs(lengths, batch_tokens, seed):
         for batch in epoch:
             if spent >= budget:
-                break
+                return batches
             batches.append(batch)
-            spent += len(batch) * max(lengths[i] for i in batch)
+            spent += padded_size(batch, lengths)
     return batches
+
+
+def padded_size(batch: Sequence[int], lengths: Sequence[int]) -> int:
+    """Tokens of a batch, padding included."""
+    return len(batch) * max(lengths[i] for i in batch)
+
+
+def in_epochs(
+    lengths: Sequence[int], batch_tokens: int, seed: int
+) -> Iterator[list[list[int]]]:
+    """The batches of the first epoch, of the second, and so on without end.
+
+    Args:
+        lengths: tokens of each document.
+        batch_tokens: largest rows x length of a batch.
+        seed: of the order.
+    """
+    rng = random.Random(seed)
+    while True:
+        order = list(range(len(lengths)))
+        rng.shuffle(order)
+        yield _epoch(order, lengths, batch_tokens, rng)
 
 
 def _epoch(

@@ -50,7 +50,7 @@ CHAIN = (
     ),
     # alpha * L_token + beta * L_s, on reasoning and code.
     Stage(
-        "adapter", _lazily("adapter"), (*TEXTS, *BASE_FILES, *ENCODER_FILES),
+        "adapter", _lazily("tuning.stage"), (*TEXTS, *BASE_FILES, *ENCODER_FILES),
         (*ADAPTER_FILES, "adapter/metrics.jsonl"),
         ("adapter", "curriculum", "model", "structural", "threads"),
     ),

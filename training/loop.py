@@ -4,15 +4,21 @@ All that a step depends on is in the checkpoint (weights, optimizers, random sta
 from the number of the step (the data). A checkpoint also says how long the metrics file was, so
 that lines behind it are dropped and written again. So a run that was killed anywhere ends with
 the same bytes as one that was not.
+
+Several processes do the same steps (`Team`); the first of them writes all files and decides where
+the others go on and when they stop.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import signal
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +26,7 @@ import torch
 
 from assistant import runs
 from training import files
+from training.progress import Progress
 from training.stages import Job, checkpoint_path
 
 
@@ -50,6 +57,30 @@ class Values:
         self.now = dict(state)
 
 
+class Team(Protocol):
+    """The processes that do a stage's steps together."""
+
+    @property
+    def main(self) -> bool:
+        """Whether this is the one that writes."""
+        ...
+
+    def agree(self, value: int) -> int:
+        """The main process's value, in all of them."""
+        ...
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A team of one."""
+
+    main: bool = True
+
+    def agree(self, value: int) -> int:
+        """`value`."""
+        return value
+
+
 def run_steps(
     job: Job,
     steps: int,
@@ -59,6 +90,8 @@ def run_steps(
     every: int,
     units: Callable[[int], int] = lambda _: 1,
     unit: str = "steps",
+    team: Team | None = None,
+    logs: Sequence[str] = (),
 ) -> None:
     """Do `step(0)` to `step(steps - 1)`, or those that are left.
 
@@ -70,30 +103,37 @@ def run_steps(
         every: steps between two checkpoints.
         units: what a step counts for in the progress display.
         unit: what `units` counts.
+        team: the processes that take part; None is this one alone.
+        logs: further files that `step` adds to, relative to the run's folder.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; a checkpoint has been written.
     """
-    metrics = job.path(f"{job.stage.name}/metrics.jsonl")
-    first = _restore(job, state, metrics)
-    job.event(runs.StageStarted(job.stage.name, first))
+    team = team or Alone()
+    metrics = f"{job.stage.name}/metrics.jsonl"
+    kept = [metrics, *logs]
+    first = _restore(job, state, kept, team)
+    if team.main:
+        job.event(runs.StageStarted(job.stage.name, first))
     done = sum(units(i) for i in range(first))
-    progress = job.progress(sum(units(i) for i in range(steps)), unit, done)
+    progress = _progress(job, sum(units(i) for i in range(steps)), unit, done, team)
     if first:
         progress.say(f"goes on at step {first} of {steps}")
-    with _interrupt() as interrupted, metrics.open("ab") as log:
+    path = job.path(metrics) if team.main else Path(os.devnull)
+    with _interrupt() as interrupted, path.open("ab") as log:
         for number in range(first, steps):
             values = {"step": number, **step(number)}
             log.write((json.dumps(values) + "\n").encode())
             note = f"loss {values['loss']:.3f}" if "loss" in values else ""
             progress.advance(units(number), note)
             last = number + 1 == steps
-            if (number + 1) % 20 == 0 or last:
+            if team.main and ((number + 1) % 20 == 0 or last):
                 job.event(runs.Step(job.stage.name, number + 1, steps, values, progress.rate, unit))
-            if (number + 1) % every == 0 or last or interrupted:
+            stop = bool(team.agree(len(interrupted)))
+            if team.main and ((number + 1) % every == 0 or last or stop):
                 log.flush()
-                _keep(job, state, number + 1, metrics)
-            if interrupted and not last:
+                _keep(job, state, number + 1, kept)
+            if stop and not last:
                 progress.say(
                     f"stopped after step {number + 1} of {steps}; nothing done is lost, go on "
                     f"with: assistant train {job.recipe} --out {job.out} --resume"
@@ -102,33 +142,71 @@ def run_steps(
     progress.close(note if steps > first else "")
 
 
-def _keep(job: Job, state: dict[str, Stateful], steps_done: int, metrics: Path) -> None:
+def _progress(job: Job, total: int, unit: str, done: int, team: Team) -> Progress:
+    """The display; one of several processes shows it."""
+    if team.main:
+        return job.progress(total, unit, done)
+    return Progress(job.stage.name, total, unit, done, io.StringIO())
+
+
+def _keep(job: Job, state: dict[str, Stateful], steps_done: int, logs: Sequence[str]) -> None:
     content = {
         "key": job.key,
         "step": steps_done,
-        "metrics_bytes": metrics.stat().st_size,
+        "logs": {name: _size(job.path(name)) for name in logs},
         "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
         "state": {name: part.state_dict() for name, part in state.items()},
     }
     with files.replacing(checkpoint_path(job.out, job.stage.name)) as path:
         torch.save(content, path)
 
 
-def _restore(job: Job, state: dict[str, Stateful], metrics: Path) -> int:
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _restore(job: Job, state: dict[str, Stateful], logs: Sequence[str], team: Team) -> int:
     """Load the checkpoint when there is one of this very stage; the number of steps done."""
-    path = checkpoint_path(job.out, job.stage.name)
-    metrics.parent.mkdir(parents=True, exist_ok=True)
-    content = torch.load(path, weights_only=True) if path.exists() else {}
-    if content.get("key") != job.key or not metrics.exists():
-        metrics.write_bytes(b"")
+    content = _checkpoint(job, logs) if team.main else {}
+    first = team.agree(content.get("step", 0))
+    if team.main:
+        _cut(job, logs, content)
+    if not first:
         return 0
+    content = content or _load(job)
     for name, part in state.items():
         part.load_state_dict(content["state"][name])
     torch.set_rng_state(content["random"])
-    with metrics.open("r+b") as file:
-        file.truncate(content["metrics_bytes"])
-    steps_done: int = content["step"]
-    return steps_done
+    if content["random_cuda"] and len(content["random_cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(content["random_cuda"])
+    return first
+
+
+def _checkpoint(job: Job, logs: Sequence[str]) -> dict[str, Any]:
+    """The checkpoint, or nothing where it is of another stage or its logs are gone."""
+    if not checkpoint_path(job.out, job.stage.name).exists():
+        return {}
+    content = _load(job)
+    if content.get("key") != job.key or "logs" not in content:
+        return {}
+    there = all(_size(job.path(name)) >= content["logs"].get(name, 0) for name in logs)
+    return content if there else {}
+
+
+def _load(job: Job) -> dict[str, Any]:
+    path = checkpoint_path(job.out, job.stage.name)
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return content
+
+
+def _cut(job: Job, logs: Sequence[str], content: dict[str, Any]) -> None:
+    """Drop what was written behind the checkpoint; it will be written again."""
+    for name in logs:
+        path = job.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.truncate(content.get("logs", {}).get(name, 0))
 
 
 @contextmanager

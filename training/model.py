@@ -24,6 +24,32 @@ _ATTENTION = "assistant_matmul"
 _OWN_ATTENTION: dict[str, Any] = {"attn_implementation": _ATTENTION}
 
 
+def causal(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float
+) -> torch.Tensor:
+    """Attention of whole rows, each place to itself and what is before it.
+
+    Args:
+        query: shape ``(batch, heads, length, size)``.
+        key: shape ``(batch, kv_heads, length, size)``; each serves several query heads.
+        value: as `key`.
+        scaling: of the scores.
+
+    Returns:
+        Shape ``(batch, heads, length, size)``.
+    """
+    batch, heads, length, size = query.shape
+    kv_heads = key.shape[1]
+    group = heads // kv_heads
+    folded = (query * scaling).reshape(batch * kv_heads, group * length, size)
+    key = key.reshape(batch * kv_heads, length, size)
+    value = value.reshape(batch * kv_heads, length, size)
+    scores = torch.bmm(folded, key.transpose(1, 2)).view(-1, group, length, length)
+    ahead = scores.new_full((length, length), float("-inf")).triu(1)
+    shares = torch.softmax(scores + ahead, dim=-1).view(-1, group * length, length)
+    return torch.bmm(shares, value).view(batch, heads, length, size)
+
+
 def _attention(
     module: nn.Module,
     query: torch.Tensor,
@@ -33,27 +59,12 @@ def _attention(
     scaling: float,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention over whole rows: no cache, padding on the right only.
+    """`causal` as transformers calls it: no cache, padding on the right only.
 
-    Args:
-        module: not looked at.
-        query: shape ``(batch, heads, length, size)``.
-        key: shape ``(batch, kv_heads, length, size)``; each serves several query heads.
-        value: as `key`.
-        attention_mask: not looked at: nothing looks ahead, so nothing sees the padding.
-        scaling: of the scores.
+    Neither `module` nor `attention_mask` is looked at: nothing looks ahead, so nothing sees the
+    padding.
     """
-    batch, heads, length, size = query.shape
-    kv_heads = key.shape[1]
-    group = heads // kv_heads
-    folded = (query * scaling).reshape(batch * kv_heads, group * length, size)
-    key = key.reshape(batch * kv_heads, length, size)
-    value = value.reshape(batch * kv_heads, length, size)
-    scores = torch.bmm(folded, key.transpose(1, 2)).view(-1, group, length, length)
-    ahead = torch.full((length, length), float("-inf"), dtype=scores.dtype).triu(1)
-    shares = torch.softmax(scores + ahead, dim=-1).view(-1, group * length, length)
-    mixed = torch.bmm(shares, value).view(batch, heads, length, size)
-    return mixed.transpose(1, 2).contiguous(), None
+    return causal(query, key, value, scaling).transpose(1, 2).contiguous(), None
 
 
 AttentionInterface.register(_ATTENTION, _attention)
@@ -92,14 +103,14 @@ def hidden_states(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     The products run in bfloat16, twice as fast as float32 where the processor has it; weights,
     norms and sums stay in float32.
     """
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(tokens.device.type, torch.bfloat16):
         state: torch.Tensor = model(input_ids=tokens, use_cache=False).last_hidden_state
     return state
 
 
 def head(weight: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
     """Logits in float32 from hidden states; shape ``(..., vocabulary)``."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(hidden.device.type, torch.bfloat16):
         logits: torch.Tensor = nn.functional.linear(hidden, weight)
     return logits.float()
 

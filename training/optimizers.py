@@ -6,11 +6,13 @@ far faster than AdamW alone. torch brings both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
+from assistant.errors import UsageProblem
 from training.settings import Base
 
 
@@ -29,11 +31,56 @@ def for_base(model: nn.Module, settings: Base) -> list[torch.optim.Optimizer]:
     ]
 
 
-def trapezoid(step: int, steps: int, warmup_share: float, decay_share: float) -> float:
+def trapezoid(step: int, steps: int, warmup_share: float, decay_share: float = 1.0) -> float:
     """Learning-rate factor: up in the first steps, level, down to zero in the last ones."""
     rise = max(1.0, warmup_share * steps)
     fall = max(1.0, decay_share * steps)
     return min(1.0, (step + 1) / rise, (steps - step) / fall)
+
+
+def cosine(step: int, steps: int, warmup_share: float) -> float:
+    """Learning-rate factor: up in the first steps, then half a cosine down to nearly zero."""
+    up, done = _way(step, steps, warmup_share)
+    return up * (0.5 + 0.5 * math.cos(math.pi * done))
+
+
+def linear(step: int, steps: int, warmup_share: float) -> float:
+    """Learning-rate factor: up in the first steps, then straight down to nearly zero."""
+    up, done = _way(step, steps, warmup_share)
+    return up * (1.0 - done)
+
+
+def constant(step: int, steps: int, warmup_share: float) -> float:
+    """Learning-rate factor: up in the first steps, then 1."""
+    return _way(step, steps, warmup_share)[0]
+
+
+def _way(step: int, steps: int, warmup_share: float) -> tuple[float, float]:
+    """How far up the warm-up, 0 to 1; and the share of the rest that lies behind the step."""
+    rise = max(1.0, warmup_share * steps)
+    return min(1.0, (step + 1) / rise), max(0.0, step - rise) / max(1.0, steps - rise)
+
+
+SCHEDULES: dict[str, Callable[[int, int, float], float]] = {
+    "trapezoid": trapezoid,
+    "cosine": cosine,
+    "linear": linear,
+    "constant": constant,
+}
+
+
+def schedule(name: str) -> Callable[[int, int, float], float]:
+    """The learning-rate factor from (step, steps, warm-up share), by its name in the settings.
+
+    Raises:
+        UsageProblem: there is none of that name.
+    """
+    if name not in SCHEDULES:
+        raise UsageProblem(
+            f"adapter.schedule={name}: there is no such schedule",
+            hint=f"one of: {', '.join(SCHEDULES)}",
+        )
+    return SCHEDULES[name]
 
 
 def set_rates(optimizers: Sequence[torch.optim.Optimizer], factor: float) -> None:

@@ -54,6 +54,7 @@ class ByteTokenizer:
         self._tokenizer = tokenizers.Tokenizer.from_str(tokenizer.to_str())
         # "<mask>" in a program is six characters of that program.
         self._tokenizer.encode_special_tokens = True
+        self._known: dict[int, bytes] = {}
         self._added = {
             i: token.content for i, token in self._tokenizer.get_added_tokens_decoder().items()
         }
@@ -75,6 +76,12 @@ class ByteTokenizer:
         Raises:
             TrainingProblem: the tokenizer is not byte-level.
         """
+        found = self._known.get(token)
+        if found is None:
+            found = self._known[token] = self._bytes_of(token)
+        return found
+
+    def _bytes_of(self, token: int) -> bytes:
         if token in self._added:
             return self._added[token].encode()
         text = self._tokenizer.id_to_token(token)
@@ -217,9 +224,10 @@ def stored_matrix(
     """M from `folder`, made and written there when it is not, under a key of all it depends on."""
     if aligner.shared:
         return aligner.matrix(table, vocabulary)
+    # Made on the processor, whatever the device of the table: the same bytes everywhere.
     path = folder / f"matrix-{aligner.key(table, vocabulary, settings)[:32]}.safetensors"
     if not path.exists():
-        made = aligner.matrix(table.detach(), vocabulary)
+        made = aligner.matrix(table.detach().cpu(), vocabulary)
         with files.replacing(path) as partial:
             save_file({"matrix": made.contiguous()}, partial)
-    return load_file(path)["matrix"]
+    return load_file(path)["matrix"].to(table.device)

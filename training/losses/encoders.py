@@ -11,6 +11,8 @@ All take embeddings and not tokens, so that the structural loss can give them mi
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -180,6 +182,7 @@ class StudentEncoder:
     def __call__(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """One vector a row, shape ``(rows, width)``; see `Encoder`."""
         with (
+            _evaluated(self._first),
             self._tuned.disable_adapter(),
             torch.autocast(embeddings.device.type, enabled=False),
         ):
@@ -188,6 +191,17 @@ class StudentEncoder:
                 inputs_embeds=embeddings.to(self.table.dtype), use_cache=False
             ).last_hidden_state
         return pool(state, mask, mask, 0, Pooling.PIECES)
+
+
+@contextmanager
+def _evaluated(module: nn.Module) -> Iterator[None]:
+    """Without dropout, and without recomputation: that would run with the adapter on again."""
+    before = module.training
+    module.train(False)
+    try:
+        yield
+    finally:
+        module.train(before)
 
 
 def roberta(

@@ -1,0 +1,57 @@
+"""Killed at random moments, or shared by two processes: the results are the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from safetensors.torch import load_file
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks and kills processes")
+MADE = ("adapter_model.safetensors", "adapter_config.json", "metrics.jsonl")
+
+
+def _forked(*arguments) -> str:
+    command = [sys.executable, "-m", "tests.training.tuning.forked", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _killed(nano, folder, deaths) -> int:
+    said = _forked("kill", folder, nano, deaths)
+    for name in MADE:
+        whole, killed = (folder / each / "adapter" / name for each in ("whole", "killed"))
+        assert whole.read_bytes() == killed.read_bytes(), (name, said)
+    return json.loads(said.splitlines()[-1])["going_on"]
+
+
+def test_a_run_killed_at_three_random_moments_ends_with_the_same_bytes(nano, tmp_path):
+    _killed(nano, tmp_path, 3)
+    expected = (tmp_path / "whole" / "adapter" / MADE[0]).read_bytes()
+    assert expected != (nano / "adapter" / MADE[0]).read_bytes()
+
+
+@pytest.mark.soak
+def test_a_run_killed_at_twenty_random_moments_ends_with_the_same_bytes(nano, tmp_path):
+    assert _killed(nano, tmp_path, 20) > 5
+
+
+@pytest.mark.parametrize("how", ["whole", "sharded"])
+def test_two_processes_do_what_one_does(nano, tmp_path, how):
+    _forked("share", tmp_path, nano, how)
+    one, two = (load_file(tmp_path / n / "adapter" / MADE[0]) for n in ("one", "two"))
+    for name, weight in one.items():
+        assert (weight - two[name]).abs().max() < 1e-5 * max(weight.abs().max(), 1e-2), name
+    rows = [
+        [json.loads(line) for line in (tmp_path / n / "adapter" / MADE[2]).open()]
+        for n in ("one", "two")
+    ]
+    assert len(rows[0]) == len(rows[1]) >= 3
+    for first, second in zip(*rows, strict=True):
+        assert first == pytest.approx(second, rel=1e-4, abs=1e-7)
+    said = [(tmp_path / n / "adapter" / "samples.jsonl").read_text() for n in ("one", "two")]
+    assert said[0] == said[1] != ""

@@ -1,0 +1,76 @@
+"""The student: the model that is tuned, its tokenizer, how it is asked.
+
+A small stand-in for the chains `scratch` and `pretrained`; reads what the stages before wrote.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import tokenizers
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from training import model
+from training.chat import CHATML, LLAMA3, Chat, plain
+from training.documents import Writer
+from training.stages import Job
+
+
+@dataclass(frozen=True)
+class Description:
+    """What `student/student.json` holds."""
+
+    source: str
+    revision: str
+    folder: str
+    model_type: str
+    vocabulary: int
+    context: int
+    chat: str
+    begin: str
+    end: str
+    licence: str
+    files: dict[str, str]
+
+
+def describe(job: Job) -> Description:
+    """Reads `student/student.json`."""
+    return Description(**json.loads(job.path("student/student.json").read_text(encoding="utf-8")))
+
+
+def folder(job: Job) -> Path:
+    """Where config.json and the weights lie."""
+    if job.settings.chain == "scratch":
+        return job.path("base")
+    return Path(describe(job).folder)
+
+
+def tokenizer(job: Job) -> tokenizers.Tokenizer:
+    """The student's tokenizer."""
+    where = "" if job.settings.chain == "scratch" else "student/"
+    return tokenizers.Tokenizer.from_file(str(job.path(f"{where}tokenizer.json")))
+
+
+def chat(job: Job) -> Chat:
+    """How requests and answers are marked."""
+    if job.settings.chain == "scratch":
+        return CHATML
+    found = describe(job)
+    return {"chatml": CHATML, "llama3": LLAMA3}.get(found.chat) or plain(found.begin, found.end)
+
+
+def writer(job: Job) -> Writer:
+    """Turns problems into documents."""
+    return Writer(tokenizer(job), chat(job))
+
+
+def load(job: Job, *, device: str = "cpu") -> PreTrainedModel:
+    """The model with its weights in `settings.student.weights`; scratch: in float32."""
+    if job.settings.chain == "scratch":
+        return model.load(folder(job)).to(device)
+    kind = getattr(torch, job.settings.student.weights)
+    loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder(job), dtype=kind)
+    return loaded.to(device)

@@ -123,7 +123,8 @@ def _made(
     answer = job.settings.adapter.answer
     if answer not in ANSWERS:
         raise UsageProblem(
-            f"adapter.answer={answer}: there is no such answer", hint=f"one of: {', '.join(ANSWERS)}"
+            f"adapter.answer={answer}: there is no such answer",
+            hint=f"one of: {', '.join(ANSWERS)}",
         )
     known = contexts.by_problem(job.path("contexts.jsonl"))
     documents: list[Document] = []

@@ -43,7 +43,8 @@ def _problem(job: Job, machine: Machine) -> TrainingProblem:
     )
     return TrainingProblem(
         f"not enough memory on {machine.device} with adapter.batch_tokens={settings.batch_tokens}: "
-        f"{peak(machine.device) / 2**30:.1f} GiB were in use at most{of_all(machine.device)}.{again}",
+        f"{peak(machine.device) / 2**30:.1f} GiB were in use at most{of_all(machine.device)}."
+        f"{again}",
         hint="set, in this order: " + "; ".join(advice(job.settings)),
     )
 

@@ -155,7 +155,9 @@ class Objective:
         wrong = round(places.share_wrong() * len(places.references))
         return Part(by_token.item(), by_structure.item(), norms, wrong)
 
-    def losses(self, hidden: torch.Tensor, batch: Batch, weight: float) -> tuple[torch.Tensor, Places]:
+    def losses(
+        self, hidden: torch.Tensor, batch: Batch, weight: float
+    ) -> tuple[torch.Tensor, Places]:
         """L_token of a batch, and what L_s is made from.
 
         Args:
@@ -200,4 +202,5 @@ class Objective:
         token, structural, by_token, by_structure, wrong = self.machine.sum(
             torch.tensor(sent, dtype=torch.float64)
         ).tolist()
-        return Part(token, structural, balance.Norms(by_token**0.5, by_structure**0.5), round(wrong))
+        together = balance.Norms(by_token**0.5, by_structure**0.5)
+        return Part(token, structural, together, round(wrong))

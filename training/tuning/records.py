@@ -129,7 +129,8 @@ def named(text: str) -> list[str]:
 def _started(name: str, folder: Path, job: Job) -> Any:
     kind: Any = LOGGER_TYPE_TO_CLASS[name]
     try:
-        made = kind(job.recipe, str(folder)) if kind.requires_logging_directory else kind(job.recipe)
+        place = [str(folder)] if kind.requires_logging_directory else []
+        made = kind(job.recipe, *place)
         if hasattr(made, "start"):  # newer accelerate starts what older ones start by themselves
             made.start()
         made.store_init_configuration(_flat(asdict(job.settings)))

@@ -10,13 +10,17 @@ runs this file; each computes its share of a step's batches and the first one wr
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+import peft
+import tokenizers
 import torch
 from torch import nn
 
 from training import optimizers, student
 from training.loop import Stateful, run_steps
 from training.losses.build import build
+from training.losses.projection import Projection
 from training.stages import Job
 from training.tuning import batch as batches
 from training.tuning import examples, lora, memory, picture, plan, records, validation
@@ -25,8 +29,9 @@ from training.tuning.batch import Batch
 from training.tuning.examples import Examples
 from training.tuning.machine import Machine, find
 from training.tuning.objective import Objective, Totals
-
-METRICS = "adapter/metrics.jsonl"
+from training.tuning.plan import Plan
+from training.tuning.records import Trackers
+from training.tuning.validation import Validation
 
 
 def make(job: Job) -> None:
@@ -40,91 +45,147 @@ def make(job: Job) -> None:
     machine = find(processor=job.settings.chain == "scratch")
     torch.set_num_threads(job.settings.threads)
     with memory.advised(job, machine), records.trackers(job, machine) as trackers:
-        _tune(job, machine, trackers)
+        run = prepared(job, machine)
+        if machine.main:
+            records.write_versions(job, machine)
+        _all_steps(run, trackers)
+        if machine.main:
+            lora.save(job, run.tuned, *_origin(job))
+            picture.write(job)
     machine.wait()
 
 
-def _tune(job: Job, machine: Machine, trackers: records.Trackers) -> None:
-    settings = job.settings.adapter
-    writer = student.writer(job)
-    longest = _longest(job)
+@dataclass(frozen=True)
+class Run:
+    """Everything that a step needs.
+
+    Attributes:
+        job: the stage.
+        machine: what this process computes on.
+        found: the examples.
+        plan: which of them make each step.
+        tuned: the model with its adapter.
+        head: of the arm `projection`; else None.
+        trained: the adapter's weights, and those of the head.
+        optimizer: of these.
+        objective: both losses.
+        validation: what is looked at on the way.
+        tokenizer: the student's.
+    """
+
+    job: Job
+    machine: Machine
+    found: Examples
+    plan: Plan
+    tuned: peft.PeftModel
+    head: Projection | None
+    trained: list[nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    objective: Objective
+    validation: Validation
+    tokenizer: tokenizers.Tokenizer
+
+    @property
+    def steps(self) -> int:
+        """How many there are."""
+        return len(self.plan.steps)
+
+
+def prepared(job: Job, machine: Machine) -> Run:
+    """Examples, plan, model and losses; the same for every process, and every time."""
+    settings, seed = job.settings.adapter, job.settings.seed
+    writer, longest = student.writer(job), _longest(job)
     found = examples.training(job, writer, longest)
     _say(job, machine, found)
-    lengths = [len(document.tokens) for document in found.documents]
-    steps = plan.make(lengths, settings, job.settings.seed + 1)
+    steps = plan.make([len(document.tokens) for document in found.documents], settings, seed + 1)
     count = len(steps.steps)
     tuned = models.make(job, machine)
     with machine.main_first():
         structural, aligner = build(job, tuned, machine.device)
-    trainable = [p for p in tuned.parameters() if p.requires_grad]
+    trained = [parameter for parameter in tuned.parameters() if parameter.requires_grad]
     if structural.projection is not None:
-        trainable += structural.projection.parameters()
-    optimizer = torch.optim.AdamW(trainable, lr=settings.lr, weight_decay=settings.weight_decay)
+        trained += structural.projection.parameters()
+    return Run(
+        job, machine, found, steps, tuned, structural.projection, trained,
+        torch.optim.AdamW(trained, lr=settings.lr, weight_decay=settings.weight_decay),
+        Objective(tuned, structural, aligner, job.settings, count, machine),
+        validation.of(job, writer, longest, count),
+        student.tokenizer(job),
+    )  # fmt: skip
+
+
+def _all_steps(run: Run, trackers: Trackers) -> None:
+    """Those that are left, with checkpoints on the way."""
+    settings = run.job.settings.adapter
     rate_at = optimizers.schedule(settings.schedule)
-    objective = Objective(tuned, structural, aligner, job.settings, count, machine)
-    watched = validation.of(job, writer, longest, count)
-    tokenizer = student.tokenizer(job)
 
     def step(number: int) -> dict[str, float]:
-        rate = rate_at(number, count, settings.warmup_share)
-        optimizers.set_rates([optimizer], rate)
-        chosen = steps.steps[number]
-        totals = Totals.of(
-            (found.documents[i] for part in chosen for i in part), settings.prompt_weight
-        )
-        parts = _parts(job, machine, found, number, chosen)
-        values = objective.backward(number, parts, totals)
-        machine.sum_gradients(trainable)
-        norm = nn.utils.clip_grad_norm_(trainable, settings.clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        values |= {"rate": rate, "gradient": norm.item(), "tokens": steps.sizes[number]}
-        values |= watched.loss(number, objective, tuned)
-        if watched.samples(number):
-            said = validation.answers(tuned, watched.requests, objective, longest)
-            if machine.main:
-                validation.write(job, number, watched.requests, said, tokenizer)
+        rate = rate_at(number, run.steps, settings.warmup_share)
+        optimizers.set_rates([run.optimizer], rate)
+        values = one_step(run, number)
+        values |= {"rate": rate, "gradient": values.pop("gradient")}
+        values |= {"tokens": run.plan.sizes[number]} | _look(run, number)
         trackers.log(values, number)
         return values
 
     state: dict[str, Stateful] = {
-        "adapter": lora.AdapterState(tuned), "optimizer": optimizer, "scale": objective.scale,
+        "adapter": lora.AdapterState(run.tuned), "optimizer": run.optimizer,
+        "scale": run.objective.scale,
     }  # fmt: skip
-    if structural.projection is not None:
-        state["projection"] = structural.projection
-    if machine.main:
-        records.write_versions(job, machine)
+    if run.head is not None:
+        state["projection"] = run.head
     run_steps(
-        job,
-        count,
+        run.job,
+        run.steps,
         step,
         state,
         every=settings.checkpoint_every,
-        units=steps.sizes.__getitem__,
+        units=run.plan.sizes.__getitem__,
         unit="tokens",
-        team=machine,
+        team=run.machine,
         logs=[validation.SAMPLES] if settings.sample_every else [],
     )
-    if machine.main:
-        lora.save(job, tuned, *_origin(job))
-        picture.write(job)
 
 
-def _parts(
-    job: Job, machine: Machine, found: Examples, number: int, chosen: list[list[int]]
-) -> Iterator[tuple[Batch, bool]]:
+def one_step(run: Run, number: int) -> dict[str, float]:
+    """Gradients of all parts, added up over all processes, and one step of the optimizer."""
+    settings = run.job.settings.adapter
+    documents = [run.found.documents[i] for part in run.plan.steps[number] for i in part]
+    totals = Totals.of(documents, settings.prompt_weight)
+    values = run.objective.backward(number, _parts(run, number), totals)
+    run.machine.sum_gradients(run.trained)
+    norm = nn.utils.clip_grad_norm_(run.trained, settings.clip)
+    run.optimizer.step()
+    run.optimizer.zero_grad(set_to_none=True)
+    return values | {"gradient": norm.item()}
+
+
+def _parts(run: Run, number: int) -> Iterator[tuple[Batch, bool]]:
     """This process's batches of a step, one after the other; False is one that does not count.
 
     Random numbers (dropout, drawn tokens) depend on the place in the run alone: not on what came
     before, nor on the process.
     """
-    settings = job.settings.adapter
-    for (place, part), counts in machine.share(list(enumerate(chosen))):
-        torch.manual_seed(job.settings.seed + 1_000_003 * (number + 1) + place)
-        made = batches.make(
-            [found.documents[i] for i in part], settings.prompt_weight, settings.packed
-        )
-        yield made.to(machine.device), counts
+    settings = run.job.settings.adapter
+    for (place, part), counts in run.machine.share(list(enumerate(run.plan.steps[number]))):
+        torch.manual_seed(run.job.settings.seed + 1_000_003 * (number + 1) + place)
+        documents = [run.found.documents[i] for i in part]
+        made = batches.make(documents, settings.prompt_weight, settings.packed)
+        yield made.to(run.machine.device), counts
+
+
+def _look(run: Run, number: int) -> dict[str, float]:
+    """The validation loss where it is due; answers where they are due go to their file.
+
+    Every process does it, though one would do: with cut weights (FSDP) all must.
+    """
+    values = run.validation.loss(number, run.objective, run.tuned)
+    if run.validation.samples(number):
+        requests = run.validation.requests
+        said = validation.answers(run.tuned, requests, run.objective, _longest(run.job))
+        if run.machine.main:
+            validation.write(run.job, number, requests, said, run.tokenizer)
+    return values
 
 
 def _say(job: Job, machine: Machine, found: Examples) -> None:

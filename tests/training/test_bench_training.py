@@ -150,7 +150,7 @@ def small():
 
 
 def test_our_side_trains_what_is_counted(small):
-    assert sum(p.numel() for p in small.trained) == TINY.adapter
+    assert sum(p.numel() for p in small.run.trained) == TINY.adapter
     assert int((small.batch.weights > 0).sum()) == sum(
         row.counted for row in rows(3, TINY.vocabulary, 0.05)
     )
@@ -168,7 +168,7 @@ def test_the_parts_of_a_step_move_the_weights_as_the_step_does():
     assert set(taken) == {
         "layers, forward", "head and token loss", "layers, backward", "optimizer",
     }  # fmt: skip
-    for left, right in zip(one.trained, other.trained, strict=True):
+    for left, right in zip(one.run.trained, other.run.trained, strict=True):
         assert torch.equal(left, right)
 
 
@@ -178,7 +178,7 @@ def test_both_sides_begin_with_the_same_adapter():
     for seed in (1, 2):
         torch.manual_seed(seed)
         made = ours.build(TINY, rows(1, TINY.vocabulary, 0.05), torch.device("cpu"), 2e-3)
-        found.append([p.detach().clone() for p in made.trained])
+        found.append([p.detach().clone() for p in made.run.trained])
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
     assert any(p.abs().max() > 0 for p in found[0])
 

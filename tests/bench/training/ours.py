@@ -1,13 +1,13 @@
-"""Our side: the stage `adapter`'s own objective, batches and optimizer on the bench's examples."""
+"""Our side: a run of the stage `adapter` itself, on the bench's examples."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import peft
 import torch
 from torch import nn
 
@@ -20,60 +20,51 @@ from training.losses.alignment import Reference
 from training.losses.structural import Arm, Places, StructuralLoss
 from training.losses.token import token_loss
 from training.settings import Adapter, Settings
-from training.tuning import attention, batch, lora
+from training.stages import Job, Stage
+from training.tuning import attention, batch, lora, stage
 from training.tuning.batch import Batch
+from training.tuning.examples import Examples
 from training.tuning.machine import Machine
 from training.tuning.objective import Objective, Totals
+from training.tuning.plan import Plan
 
-_STEPS = 1_000_000
-"""Of a curriculum that hardly moves."""
+_STAGE = Stage("adapter", stage.make, (), (), ())
+_STEPS = 10_000
+"""More than any bench takes."""
 
 
 class _References:
     """Stands where two tokenizers would: the references of the bench's own programs."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        self._known = {self._key(row.tokens[slice(*row.code)]): row for row in rows}
+        self._known = {tuple(row.tokens[slice(*row.code)]): row for row in rows}
 
     def reference(self, tokens: Sequence[int]) -> Reference:
         """The pieces of a program."""
-        return models.reference(self._known[self._key(tokens)])
-
-    @staticmethod
-    def _key(tokens: Sequence[int]) -> tuple[int, ...]:
-        return tuple(tokens)
+        return models.reference(self._known[tuple(tokens)])
 
 
 @dataclass(frozen=True)
 class Ours:
-    """All that a step needs.
+    """What a step needs.
 
     Attributes:
-        tuned: the model with its adapter.
-        objective: without L_s, as the peer has none.
-        structural: with it.
+        run: of the stage, without L_s, as the peer has none.
+        structural: the objective with it.
         loss: L_s.
-        optimizer: of the adapter.
-        batch: the examples, packed, on the device.
+        batch: the examples of the step, packed, on the device.
         totals: of the step.
     """
 
-    tuned: peft.PeftModel
-    objective: Objective
+    run: stage.Run
     structural: Objective
     loss: StructuralLoss
-    optimizer: torch.optim.Optimizer
     batch: Batch
     totals: Totals
 
-    @property
-    def trained(self) -> list[nn.Parameter]:
-        """The adapter's weights."""
-        return [p for p in self.tuned.parameters() if p.requires_grad]
-
 
 def build(shape: Shape, rows: Sequence[Row], device: torch.device, rate: float) -> Ours:
-    """The model with random weights, ready for the first step."""
+    """The model with random weights, ready for the first step; every step has all rows."""
     base = models.llama(shape, device, attention.NAME)
     settings = replace(
         Settings(),
@@ -90,40 +81,46 @@ def build(shape: Shape, rows: Sequence[Row], device: torch.device, rate: float) 
         for arm in (Arm.OFF, loss.arm)
     )
     trained = [p for p in tuned.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=0.0)
     documents = [Document(np.array(row.tokens, np.int32), row.given, row.code) for row in rows]
+    size = sum(len(row.tokens) for row in rows)
+    unused: Any = None
+    run = stage.Run(
+        job=Job(_STAGE, "bench", settings, Path(), None, ""), machine=machine,
+        found=Examples(documents, [], 0),
+        plan=Plan([[list(range(len(rows)))]] * _STEPS, [size] * _STEPS),
+        tuned=tuned, head=None, trained=trained,
+        optimizer=torch.optim.AdamW(trained, lr=rate, weight_decay=0.0), objective=plain,
+        validation=unused, tokenizer=unused,
+    )  # fmt: skip
     made = batch.make(documents, prompt_weight=0.0, packed=True).to(device)
-    return Ours(tuned, plain, whole, loss, optimizer, made, Totals.of(documents, 0.0))
+    return Ours(run, whole, loss, made, Totals.of(documents, 0.0))
 
 
 def step(ours: Ours) -> float:
     """One step of the stage; its loss."""
-    values = ours.objective.backward(0, [(ours.batch, True)], ours.totals)
-    nn.utils.clip_grad_norm_(ours.trained, 1.0)
-    ours.optimizer.step()
-    ours.optimizer.zero_grad(set_to_none=True)
-    return values["loss"]
+    return stage.one_step(ours.run, 0)["loss"]
 
 
 def parts(ours: Ours, device: torch.device) -> dict[str, float]:
     """Seconds of a step by part; the step is computed as `step` does, cut at the last state."""
+    run = ours.run
     kept: dict[str, Any] = {}
 
     def forward() -> None:
-        kept["hidden"] = ours.objective.hidden(ours.batch)
+        kept["hidden"] = run.objective.hidden(ours.batch)
 
     def loss() -> None:
         cut = kept["hidden"].detach().requires_grad_()
-        found = _token_loss(ours, cut, structural=False)[0]
+        found = _losses(ours, cut, structural=False)[0]
         kept["slope"] = torch.autograd.grad(found, cut)[0]
 
     def backward() -> None:
         torch.autograd.backward(kept.pop("hidden"), kept.pop("slope"))
 
     def update() -> None:
-        nn.utils.clip_grad_norm_(ours.trained, 1.0)
-        ours.optimizer.step()
-        ours.optimizer.zero_grad(set_to_none=True)
+        nn.utils.clip_grad_norm_(run.trained, run.job.settings.adapter.clip)
+        run.optimizer.step()
+        run.optimizer.zero_grad(set_to_none=True)
 
     return {
         name: measure.seconds_of(work, device)
@@ -136,17 +133,18 @@ def parts(ours: Ours, device: torch.device) -> dict[str, float]:
 
 def structural_seconds(ours: Ours, device: torch.device, times: int) -> float:
     """What L_s adds to the losses of a step: with it less without it, medians of runs in turn."""
-    hidden = ours.objective.hidden(ours.batch).detach()
+    with torch.no_grad():
+        hidden = ours.run.objective.hidden(ours.batch)
     cut = hidden.clone().requires_grad_()
 
     def without() -> None:
-        torch.autograd.grad(_token_loss(ours, cut, structural=False)[0], cut)
+        torch.autograd.grad(_losses(ours, cut, structural=False)[0], cut)
 
     def with_it() -> None:
-        found, places = _token_loss(ours, cut, structural=True)
+        found, places = _losses(ours, cut, structural=True)
         by_structure = ours.loss(places).sum() / ours.totals.programs
         # The state below is a leaf: its gradient is all that goes on into the model.
-        balance.backward(cut.detach(), cut, (found, by_structure), (0.5, 0.5))
+        balance.backward(hidden, cut, (found, by_structure), (0.5, 0.5))
 
     both = [
         (measure.seconds_of(without, device), measure.seconds_of(with_it, device))
@@ -156,15 +154,13 @@ def structural_seconds(ours: Ours, device: torch.device, times: int) -> float:
     return after - before
 
 
-def _token_loss(
-    ours: Ours, cut: torch.Tensor, *, structural: bool
-) -> tuple[torch.Tensor, Places]:
+def _losses(ours: Ours, cut: torch.Tensor, *, structural: bool) -> tuple[torch.Tensor, Places]:
     """L_token, and what L_s sees: by the stage's own way where there is an L_s."""
     if structural:
         return ours.structural.losses(cut, ours.batch, ours.totals.weight)
     made = ours.batch
     found = token_loss(
-        cut.flatten(0, 1), ours.objective.base.lm_head.weight, made.targets.flatten(),
+        cut.flatten(0, 1), ours.run.objective.base.lm_head.weight, made.targets.flatten(),
         made.weights.flatten(), total=ours.totals.weight,
     )  # fmt: skip
     nothing: list[Reference] = []

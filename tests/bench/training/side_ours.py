@@ -29,7 +29,7 @@ def main() -> None:
     measure.reset_peak(device)
     tokens = sum(len(row.tokens) for row in examples)
     answers.send(
-        trained=sum(p.numel() for p in made.trained), tokens=tokens,
+        trained=sum(p.numel() for p in made.run.trained), tokens=tokens,
         counted=int((made.batch.weights > 0).sum()), resident=measure.resident(device),
         versions=_versions(),
     )  # fmt: skip

@@ -107,3 +107,26 @@ def test_it_keeps_the_input_once_for_all_layers_that_read_it():
                 parameter.data = parameter.data.float()
     fused.install(quick)
     assert kept(quick)[0] < kept(plain)[0]
+
+
+def test_the_norm_of_a_card_is_that_of_the_model():
+    torch.manual_seed(0)
+    plain = LlamaRMSNorm(64, eps=1e-5).bfloat16()
+    plain.weight.data = torch.rand(64).bfloat16() + 0.5
+    state = torch.randn(9, 64).bfloat16()
+    right = plain(state)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = fused.norm(state, plain.weight, 1e-5)
+    assert found.dtype == torch.bfloat16
+    assert (found.float() - right.float()).abs().max() <= 2**-7 * right.float().abs().max()
+
+
+def test_on_a_processor_the_norms_stay_as_they_are():
+    tuned = _tuned()
+    right = _taken(tuned)[0]
+    fused.install(tuned)
+    norms = [part for part in tuned.modules() if isinstance(part, LlamaRMSNorm)]
+    assert len(norms) == 5
+    state = torch.randn(3, 16, dtype=torch.float64)
+    assert torch.equal(norms[0](state), LlamaRMSNorm.forward(norms[0], state))
+    assert torch.allclose(_taken(tuned)[0], right, atol=1e-10)

@@ -9,7 +9,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 EXAMPLE := Write a function `count_vowels(text)` that counts the vowels in a text
 
-.PHONY: help setup run test check format unit test-soak test-editors test-hostile bench bench-canonical bench-eval bench-published bench-serving bench-tui bench-verify docs starter freeze clean
+.PHONY: help setup run test check format unit test-soak test-editors test-hostile bench bench-canonical bench-eval bench-published bench-serving bench-train bench-tui bench-verify gpu-check docs starter freeze clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ bench-verify: $(VENV)/.setup ## measure how long the verdict on a small function
 bench-published: $(VENV)/.setup ## hold our verdicts to the published ones, task by task
 	$(BIN)/python -m tests.bench.published $(ARGS)
 
+bench-train: $(VENV)/.setup ## measure tuning beside TRL (installs it under out/): tokens a second, memory; ARGS=--gpu: 8B
+	$(BIN)/python -m tests.bench.training $(ARGS)
+
 bench-canonical: $(VENV)/.setup ## judge every published solution: all have to pass
 	$(BIN)/python -m tests.bench.canonical $(ARGS)
 
@@ -82,6 +85,9 @@ bench-serving: $(VENV)/.setup ## measure the daemon beside llama-server and llam
 
 docs: $(VENV)/.run ## write the generated parts of README.md again
 	$(BIN)/python docs/readme_parts.py
+
+gpu-check: $(VENV)/.setup ## repeat the tests that matter on this machine's card (three minutes)
+	$(BIN)/python -m training.gpu_check $(ARGS)
 
 starter: $(VENV)/.setup ## train, export and install the embedded model again (about an hour)
 	$(BIN)/assistant train starter --out out/starter --resume $(ARGS)

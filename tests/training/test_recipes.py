@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
+import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -291,3 +293,11 @@ def test_words_that_a_setting_may_have_are_those_that_mean_something():
 def test_reading_a_file_again_gives_the_same():
     for name, path in packaged().items():
         assert read(path, name) == recipes.find(name)
+
+
+def test_recipes_go_into_the_package():
+    project = tomllib.loads(README.with_name("pyproject.toml").read_text("utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["training"]
+    for path in packaged().values():
+        name = f"recipes/{path.name}"
+        assert any(fnmatch(name, pattern) for pattern in patterns), name

@@ -6,7 +6,6 @@ teacher that answers over HTTP, CodeBERT's shape, tuning, merge, GGUF, `assistan
 
 from __future__ import annotations
 
-import gzip
 import json
 import subprocess
 import sys
@@ -47,7 +46,7 @@ def _sizes(place: Path, url: str) -> list[str]:
         "problems.validation_share": 0.1, "problems.workers": 2,
         "contexts.teacher": url, "contexts.records": str(place / "records.jsonl"),
         "structural.folder": encoder, "structural.centring_programs": 16,
-        "adapter.rank": 32, "adapter.alpha": 64, "adapter.epochs": 45, "adapter.batch_tokens": 512, "adapter.max_length": 512, "adapter.clip": 10,
+        "adapter.epochs": 45, "adapter.batch_tokens": 512, "adapter.max_length": 512, "adapter.clip": 10,
         "adapter.accumulate": 1, "adapter.lr": 0.006, "adapter.evaluate_every": 20,
         "adapter.evaluate_examples": 2, "adapter.sample_every": 0,
         "export.type": "F32", "export.verify_tokens": 300,

@@ -123,7 +123,10 @@ class Reference:
 
 
 def owners(tokens: Sequence[int], pieces: Sequence[int]) -> np.ndarray:
-    """For each piece the token that holds most of it, the first one when several hold as much.
+    """For each piece the token that holds most of it, the last one when several hold as much.
+
+    The last, because such a piece is mostly a blank and one character: of " 7" the student's
+    token 7 is what matters, and as the blank's it would hear nothing of a wrong digit.
 
     Args:
         tokens: sizes in bytes, in order.
@@ -140,7 +143,8 @@ def owners(tokens: Sequence[int], pieces: Sequence[int]) -> np.ndarray:
     own: np.ndarray = np.minimum(first, len(ends) - 1).astype(np.int64)
     for j in np.flatnonzero(last > first):
         edges = np.clip(ends[first[j] : last[j] + 1], starts[j], piece_ends[j])
-        own[j] = first[j] + int(np.argmax(np.diff(edges, prepend=starts[j])))
+        held = np.diff(edges, prepend=starts[j])
+        own[j] = last[j] - int(np.argmax(held[::-1]))
     return own
 
 

@@ -28,7 +28,7 @@ def _holders(tokens: list[bytes], pieces: list[bytes]) -> list[int]:
     found, start = [], 0
     for piece in pieces:
         inside = of_byte[start : start + len(piece)]
-        found.append(max(sorted(set(inside)), key=inside.count))
+        found.append(max(sorted(set(inside), reverse=True), key=inside.count))
         start += len(piece)
     return found
 
@@ -55,6 +55,10 @@ def test_owners_of_any_two_cuts(tokens, rng):
     pieces = np.diff(cuts).tolist()
     found = owners(tokens, pieces).tolist()
     assert found == _holders([b"x" * n for n in tokens], [b"x" * n for n in pieces])
+
+
+def test_a_digit_behind_a_blank_owns_the_piece_that_holds_both():
+    assert owners([2, 1, 1, 1], [2, 2, 1]).tolist() == [0, 2, 3]
 
 
 def test_programs_really_have_pieces_that_straddle():

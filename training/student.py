@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 import torch
@@ -70,7 +71,10 @@ def writer(job: Job) -> Writer:
 def load(job: Job, *, device: str = "cpu") -> PreTrainedModel:
     """The model with its weights in `settings.student.weights`; scratch: in float32."""
     if job.settings.chain == "scratch":
-        return model.load(folder(job)).to(device)
+        made: Any = model.load(folder(job))
+        moved: PreTrainedModel = made.to(device)
+        return moved
     kind = getattr(torch, job.settings.student.weights)
-    loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder(job), dtype=kind)
-    return loaded.to(device)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(folder(job), dtype=kind)
+    placed: PreTrainedModel = loaded.to(device)
+    return placed

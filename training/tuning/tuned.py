@@ -73,7 +73,8 @@ def _four_bits(job: Job, machine: Machine) -> PreTrainedModel:
             if missing == "bitsandbytes"
             else "--set student.weights=bfloat16",
         )
-    config = BitsAndBytesConfig(
+    described: Any = BitsAndBytesConfig  # transformers gives it no type
+    config = described(
         load_in_4bit=True, bnb_4bit_quant_type=FOUR_BITS, bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )  # fmt: skip

@@ -123,7 +123,7 @@ def test_the_folder_tells_versions_and_shows_the_run(nano, tmp_path):
     assert len(lines) == 5
     assert len(lines[0].attrib["points"].split()) == len(rows)
     described = json.loads(job.path("adapter/adapter_config.json").read_text())
-    assert described["base_model_name_or_path"] == "tests/tiny"
+    assert described["base_model_name_or_path"] == student.describe(job).source
 
 
 def _examples(nano, tmp_path, **changes):

@@ -19,7 +19,8 @@ from training.tuning.machine import Machine
 OUTPUTS = ("adapter_model.safetensors", "metrics.jsonl", "samples.jsonl")
 RICH = {
     "packed": True, "accumulate": 2, "recompute": True, "schedule": "cosine", "dropout": 0.1,
-    "evaluate_every": 2, "sample_every": 2, "checkpoint_every": 1, "tokens": 24_000,
+    "evaluate_every": 2, "sample_every": 2, "checkpoint_every": 1, "tokens": 12_000,
+    "batch_tokens": 1500,
 }  # fmt: skip
 OLD_KEYS = [
     "step", "loss", "token_loss", "structural_loss", "alpha", "beta", "scale", "gradient_token",
@@ -57,7 +58,7 @@ def test_a_pretrained_student_is_tuned_packed_in_bfloat16(nano, tmp_path, kind):
 def test_answers_to_read_are_those_of_greedy_decoding_and_change_nothing(nano, tmp_path):
     kinds = {"with": {}, "without": {"sample_every": 0, "evaluate_examples": 0}}
     jobs = {
-        name: pretrained(nano, tmp_path / name, "qwen2", adapter=RICH | {"tokens": 9000} | other)
+        name: pretrained(nano, tmp_path / name, "qwen2", adapter=RICH | {"tokens": 7000} | other)
         for name, other in kinds.items()
     }
     for job in jobs.values():
@@ -174,7 +175,7 @@ def test_a_learning_rate_rises_then_ends_as_its_name_says(name):
     values = [rate(step, 200, 0.1) for step in range(200)]
     assert values[:18] == sorted(values[:18])
     assert values[0] < 0.06
-    assert max(values) == pytest.approx(1.0 if name != "trapezoid" else 0.9, abs=0.01)
+    assert max(values) == pytest.approx(1.0 if name != "trapezoid" else 0.91, abs=0.01)
     assert values[-1] == (1.0 if name == "constant" else pytest.approx(0.0, abs=0.01))
     middle = {"cosine": 0.5, "linear": 0.5, "constant": 1.0, "trapezoid": 0.45}[name]
     assert values[110] == pytest.approx(middle, abs=0.02)

@@ -239,6 +239,7 @@ def test_a_student_of_the_hub_is_taken_by_its_commit(llama, tmp_path, monkeypatc
     settings, found = _described(llama, tmp_path / "run", student=hub)
     assert (found.source, found.revision) == ("meta-llama/Llama-3.1-tiny", commit)
     assert found.folder == str(snapshot)
+    _described(llama, tmp_path / "run", student=hub)  # again, from what the run knows
     _, same = _described(llama, tmp_path / "other")
     assert same.files == found.files
     assert student.load(job(settings, tmp_path / "run")).config.model_type == "llama"

@@ -46,8 +46,8 @@ words "Built with Llama" go with every copy of the model, and its name begins wi
 
 _LIMITS = """## Limits
 
-- The reasoning is what a teacher's reasoning looked like for such tasks; it is not evidence that
-  the code is right. Run the code before you trust it.
+- Nothing that it writes is evidence that the code is right, its reasoning neither, which repeats
+  what reasoning about such tasks looks like. Run the code before you trust it.
 - pass@1 counts one greedy answer to each task of public benchmarks. It says little about other
   languages, long programs, or the libraries that your code uses.
 """

@@ -58,6 +58,7 @@ _ROPE = {
 _SAMPLE = (
     "def add(a, b):\n    return a + b\n## Intent\nAdd two numbers.\n## Steps\n1. Add.\n"
     "for item in items:\n    total += item * 100\nprint(f'{total:,}')\n"
+    "<tool <tool <fim 12 123 123 234 345 456 456 567\n"
 )
 
 

@@ -9,7 +9,7 @@ import gguf
 import pytest
 import torch
 
-from assistant import locations
+from assistant import locations, runs
 from assistant.engine.engine import Engine
 from assistant.engine.types import CancelToken, Finished, Limits, Message
 from assistant.errors import ExportProblem, UsageProblem
@@ -167,7 +167,7 @@ def test_the_baseline_is_the_student_as_it_is(tmp_path, data):
     )
     settings = settings_of(folder, chain="untrained")
     settings = replace(settings, evaluate=replace(settings.evaluate, limit=1))
-    run(settings, tmp_path / "run", "student", "gguf", "evaluate", "card", data=data)
+    runner.run("nano", settings, tmp_path / "run", data=data)
     card = (tmp_path / "run" / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "as it is" in card
     assert "Built with Llama" not in card
@@ -175,6 +175,12 @@ def test_the_baseline_is_the_student_as_it_is(tmp_path, data):
         assert engine.facts.format_name is None
     asked = json.loads((tmp_path / "run" / "evaluation" / "humaneval" / "run.json").read_bytes())
     assert asked["prompt"] == "four-sections-1"
+    # Going on looks at the student again, and finds that nothing has changed.
+    runner.run("nano", settings, tmp_path / "run", data=data, resume=True)
+    events = [event for _, event in runs.read(tmp_path / "run")][-7:]
+    assert [e.stage for e in events if isinstance(e, runs.StageFinished)] == ["student"]
+    skipped = [e.stage for e in events if isinstance(e, runs.StageSkipped)]
+    assert skipped == ["gguf", "evaluate", "card", "install"]
 
 
 def test_a_merged_model_with_a_file_missing_is_not_exported(finished, tmp_path):

@@ -94,7 +94,7 @@ REQUESTS = (
     "\n\n  Indented, 1234567 digits, caf\u00e9 e\u0301 \u2028 end \n",
     "What does <|eot_id|> do? And <|im_end|>, <|start_header_id|>system<|end_header_id|>?",
     "<|begin_of_text|>",
-    "Parse <tool_call>x</tool_call> and <|fim_prefix|> in `text`.",
+    "Parse x<tool_call>y</tool_call> and <|fim_prefix|> in `text`.",
     "    " * 10 + "deep",
 )
 
@@ -178,7 +178,7 @@ def test_a_tokenizer_that_llama_cpp_does_not_know_is_refused(llama, tmp_path):
 def test_pickles_are_refused(llama, tmp_path):
     folder = _copy(llama, tmp_path / "other")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    assert "pickles" in _refused(folder, tmp_path)
+    assert "files of pickles" in _refused(folder, tmp_path)
 
 
 def test_what_is_made_from_llama_is_called_llama(llama, qwen, tmp_path):
@@ -239,6 +239,7 @@ def test_a_student_of_the_hub_is_taken_by_its_commit(llama, tmp_path, monkeypatc
     settings, found = _described(llama, tmp_path / "run", student=hub)
     assert (found.source, found.revision) == ("meta-llama/Llama-3.1-tiny", commit)
     assert found.folder == str(snapshot)
+    _described(llama, tmp_path / "run", student=hub)  # again, from what the run knows
     _, same = _described(llama, tmp_path / "other")
     assert same.files == found.files
     assert student.load(job(settings, tmp_path / "run")).config.model_type == "llama"

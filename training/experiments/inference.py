@@ -182,8 +182,8 @@ def difference(first: Table, second: Table) -> Difference:
     else:
         p, test = t_test(found.value / error, freedom), "paired t over seeds and problems"
     return Difference(
-        found.value, found.low, found.high, p, test, error, minimum_detectable(error, freedom),
-        only_first, only_second, len(known),
+        found.value, max(-1.0, found.low), min(1.0, found.high), p, test, error,
+        minimum_detectable(error, freedom), only_first, only_second, len(known),
     )  # fmt: skip
 
 

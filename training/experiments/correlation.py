@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-
 RESAMPLES = 5000
 SEED = 20_251_017
 _Numbers = NDArray[np.float64]

@@ -117,7 +117,7 @@ def _question_row(row: Mapping[str, Any]) -> tuple[str, ...]:
             f"{points(change['low'])} to {points(change['high'])}",
             p_value(change["p"]),
             p_value(change["p_holm"]),
-            f"{100 * change['detectable']:.1f}",
+            detectable(change["detectable"]),
         )
     return (
         row["arm"],
@@ -139,8 +139,8 @@ def sentence(row: Mapping[str, Any]) -> str:
         return f"{row['arm']} passes {word} than {against}: {size}, p = {p} after Holm."
     return (
         f"{row['arm']} is not told apart from {against}: {size}, p = {p} after Holm; a true "
-        f"difference of {100 * change['detectable']:.1f} points would have been seen in four of "
-        "five such experiments, before the correction."
+        f"difference of {detectable(change['detectable'])} points would have been seen in four "
+        "of five such experiments, before the correction."
     )
 
 
@@ -239,6 +239,11 @@ def share(value: float | None) -> str:
 def points(value: float) -> str:
     """A difference of two shares."""
     return f"{100 * value:+.1f}"
+
+
+def detectable(value: float) -> str:
+    """A difference in points; there is none beyond all of them."""
+    return "more than 100" if value > 1 else f"{100 * value:.1f}"
 
 
 def p_value(p: float) -> str:

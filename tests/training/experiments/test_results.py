@@ -11,7 +11,7 @@ import pytest
 from assistant.benchmarks import codebleu
 from assistant.benchmarks.statistics import mcnemar
 from training import files
-from training.experiments import results, sets
+from training.experiments import results, score, sets
 from training.experiments.work import Work
 
 NANO = sets.find("nano")
@@ -96,6 +96,15 @@ def test_an_answer_without_a_verdict_is_neither_passed_nor_failed(invented):
 
     assert _arm(found, "all", "token-loss")["pass@1"]["value"] == pytest.approx(4 / 13)
     assert _arm(found, "all", "straight-through")["difference"]["cells"] == 13
+
+
+@pytest.mark.parametrize(
+    ("outcome", "passed"),
+    [("pass", True), ("wrong", False), ("timeout", False), ("no code", False),
+     ("sandbox unavailable", None), ("not checked", None), ("parsed", None)],
+)  # fmt: skip
+def test_only_what_was_found_out_is_a_verdict(outcome, passed):
+    assert score.verdict(outcome) is passed
 
 
 def test_answers_that_were_changed_are_not_in_the_table(invented):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from assistant import runs
 from assistant.cli.main import main
 from training.experiments import results, running, sets
 from training.experiments.sets import Arm
@@ -168,6 +169,9 @@ def test_a_shared_stage_that_fails_fails_its_arms_once(nano_set, tmp_path, capfd
     found = json.loads((out / results.RESULTS).read_text("utf-8"))
     reasons = [run["reason"] for arm in found["arms"] for run in arm["runs"]]
     assert len(set(reasons)) == 1 and reasons[0]
+    (made,) = (path for path in _shared(out) if path.name != first.name)
+    started = [event for _, event in runs.read(made) if isinstance(event, runs.RunStarted)]
+    assert [event.stages for event in started].count(("base",)) == 1
     assert found["questions"] == {}
 
 

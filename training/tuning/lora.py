@@ -1,8 +1,8 @@
 """The adapter: LoRA, rsLoRA or DoRA by peft, and its files, which PEFT reads.
 
-    lora     W + (alpha / rank) B A
-    rslora   W + (alpha / sqrt(rank)) B A: larger ranks learn as fast as small ones
-    dora     a length for each output beside the direction W + (alpha / rank) B A
+lora     W + (alpha / rank) B A
+rslora   W + (alpha / sqrt(rank)) B A: larger ranks learn as fast as small ones
+dora     a length for each output beside the direction W + (alpha / rank) B A
 """
 
 from __future__ import annotations

@@ -63,9 +63,7 @@ def padded_size(batch: Sequence[int], lengths: Sequence[int]) -> int:
     return len(batch) * max(lengths[i] for i in batch)
 
 
-def in_epochs(
-    lengths: Sequence[int], batch_tokens: int, seed: int
-) -> Iterator[list[list[int]]]:
+def in_epochs(lengths: Sequence[int], batch_tokens: int, seed: int) -> Iterator[list[list[int]]]:
     """The batches of the first epoch, of the second, and so on without end.
 
     Args:

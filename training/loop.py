@@ -150,12 +150,13 @@ def _progress(job: Job, total: int, unit: str, done: int, team: Team) -> Progres
 
 
 def _keep(job: Job, state: dict[str, Stateful], steps_done: int, logs: Sequence[str]) -> None:
+    in_use: Any = torch.cuda.is_initialized  # torch gives it no type
     content = {
         "key": job.key,
         "step": steps_done,
         "logs": {name: _size(job.path(name)) for name in logs},
         "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "random_cuda": torch.cuda.get_rng_state_all() if in_use() else [],
         "state": {name: part.state_dict() for name, part in state.items()},
     }
     with files.replacing(checkpoint_path(job.out, job.stage.name)) as path:

@@ -6,14 +6,16 @@ A small stand-in for the chains `scratch` and `pretrained`; reads what the stage
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from training import model
+from assistant.errors import TrainingProblem
+from training import files, model
 from training.chat import CHATML, LLAMA3, Chat, plain
 from training.documents import Writer
 from training.stages import Job
@@ -34,6 +36,19 @@ class Description:
     end: str
     licence: str
     files: dict[str, str]
+
+
+def make(job: Job) -> None:
+    """Write `student/` for a folder in the chat format chatml."""
+    place = Path(job.settings.student.model)
+    config = json.loads((place / "config.json").read_text(encoding="utf-8"))
+    found = Description(
+        place.name, "", str(place), config["model_type"], config["vocab_size"],
+        config["max_position_embeddings"], "chatml", "", CHATML.end, "unknown", {},
+    )  # fmt: skip
+    tokens = (place / "tokenizer.json").read_text(encoding="utf-8")
+    files.write_text(job.path("student/tokenizer.json"), tokens)
+    files.write_json(job.path("student/student.json"), asdict(found))
 
 
 def describe(job: Job) -> Description:
@@ -70,7 +85,12 @@ def writer(job: Job) -> Writer:
 def load(job: Job, *, device: str = "cpu") -> PreTrainedModel:
     """The model with its weights in `settings.student.weights`; scratch: in float32."""
     if job.settings.chain == "scratch":
-        return model.load(folder(job)).to(device)
+        made: Any = model.load(folder(job))
+        moved: PreTrainedModel = made.to(device)
+        return moved
+    if job.settings.student.weights == "nf4":
+        raise TrainingProblem("student.weights=nf4 needs a CUDA card and bitsandbytes")
     kind = getattr(torch, job.settings.student.weights)
-    loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder(job), dtype=kind)
-    return loaded.to(device)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(folder(job), dtype=kind)
+    placed: PreTrainedModel = loaded.to(device)
+    return placed

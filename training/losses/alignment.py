@@ -194,7 +194,10 @@ class Aligner:
             As `table`, shape ``(vocabulary, width)``.
         """
         if self.shared:
-            return table[:vocabulary]
+            spare = vocabulary - len(table)  # rows of the head that no token has
+            if spare <= 0:
+                return table[:vocabulary]
+            return torch.cat([table, table.new_zeros((spare, table.shape[1]))])
         made = table.new_zeros((vocabulary, table.shape[1]))
         for start in range(0, min(vocabulary, self.student.size), _ROWS):
             end = min(start + _ROWS, vocabulary, self.student.size)

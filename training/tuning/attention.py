@@ -90,10 +90,10 @@ def attend(
     if varlen is not None:
         made = varlen(query.to(value), key.to(value), value, neighbours, scaling)
     else:
-        parts = [part.split(list(neighbours.lengths), dim=2) for part in (query, key, value)]
-        made = torch.cat(
-            [_rows(*one, scaling) for one in zip(*parts, strict=True)], dim=2
-        ).transpose(1, 2)
+        sizes = list(neighbours.lengths)
+        parts = (torch.split(part, sizes, dim=2) for part in (query, key, value))
+        rows = [_rows(q, k, v, scaling) for q, k, v in zip(*parts, strict=True)]
+        made = torch.cat(rows, dim=2).transpose(1, 2)
     return made.contiguous(), None
 
 

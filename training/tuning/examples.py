@@ -1,7 +1,7 @@
 """Which documents are learned, and which the validation loss is taken of.
 
-    reasoning   request -> the teacher's reasoning, then the code; one for each of its samples
-    code        request -> the code alone, of the same problems: the control arm
+reasoning   request -> the teacher's reasoning, then the code; one for each of its samples
+code        request -> the code alone, of the same problems: the control arm
 """
 
 from __future__ import annotations

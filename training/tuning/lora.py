@@ -41,9 +41,8 @@ def targets(model: nn.Module, named: str) -> list[str]:
     Raises:
         TrainingProblem: the model has no linear layer of such a name, or it is the head.
     """
-    linear = {
-        name.rpartition(".")[2] for name, part in model.named_modules() if isinstance(part, nn.Linear)
-    } - {"lm_head"}  # fmt: skip
+    parts = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]
+    linear = {name.rpartition(".")[2] for name in parts} - {"lm_head"}
     wanted = ALL if named == "all" else tuple(name.strip() for name in named.split(","))
     if missing := sorted(set(wanted) - linear):
         raise TrainingProblem(
@@ -123,13 +122,14 @@ def save(job: Job, tuned: peft.PeftModel, base: str, revision: str = "") -> None
     with files.replacing(job.path("adapter/adapter_model.safetensors")) as path:
         save_file({name: state[name].cpu().contiguous() for name in sorted(state)}, path)
     described = options(job.settings.adapter)
+    config: Any = tuned.peft_config["default"]
     kind = {name: described.pop(name) for name in ("use_rslora", "use_dora")}
     files.write_json(
         job.path("adapter/adapter_config.json"),
         {
             "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base,
             **({"revision": revision} if revision else {}), **described,
-            "target_modules": sorted(tuned.peft_config["default"].target_modules), "bias": "none",
+            "target_modules": sorted(config.target_modules), "bias": "none",
             **kind, "fan_in_fan_out": False, "inference_mode": True,
         },
     )  # fmt: skip

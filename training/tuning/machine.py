@@ -73,7 +73,7 @@ class Machine:
             return
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         summed = self.sum(torch.cat([gradient.flatten() for gradient in found]))
-        parts = summed.split([gradient.numel() for gradient in found])
+        parts = torch.split(summed, [gradient.numel() for gradient in found])
         for parameter, part in zip(parameters, parts, strict=True):
             parameter.grad = part.view_as(parameter).to(parameter.dtype)
 

@@ -47,9 +47,7 @@ def svg(metrics: Path) -> str:
     )
 
 
-def _panel(
-    number: int, title: str, names: Sequence[str], rows: Sequence[dict[str, float]]
-) -> str:
+def _panel(number: int, title: str, names: Sequence[str], rows: Sequence[dict[str, float]]) -> str:
     top = 30 + number * (_HEIGHT + _GAP)
     lines = [[(row["step"], row[name]) for row in rows if _finite(row.get(name))] for name in names]
     values = [value for line in lines for _, value in line] or [0.0]

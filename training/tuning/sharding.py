@@ -13,8 +13,8 @@ from typing import Any
 import peft
 import torch
 from torch import nn
-from torch.distributed.fsdp import fully_shard
 from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 
 from training.tuning.machine import Machine
 

@@ -6,12 +6,10 @@ its gradients in float32; products are computed in bfloat16 (`Machine.autocast`)
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Any
 
 import peft
-import torch
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from assistant.errors import TrainingProblem
 from training import student
@@ -54,34 +52,8 @@ def recompute(base: PreTrainedModel) -> None:
 
 
 def _load(job: Job, machine: Machine) -> PreTrainedModel:
-    if job.settings.chain != "scratch" and job.settings.student.weights == FOUR_BITS:
-        return _four_bits(job, machine)
     # Shards are cut on the processor: no card has to hold all of it.
-    device = "cpu" if machine.sharded else str(machine.device)
-    return student.load(job, device=device)
-
-
-def _four_bits(job: Job, machine: Machine) -> PreTrainedModel:
-    """The model in four bits a weight (QLoRA)."""
-    missing = "" if machine.device.type == "cuda" else "a CUDA card"
-    if not missing and find_spec("bitsandbytes") is None:
-        missing = "bitsandbytes"
-    if missing:
-        raise TrainingProblem(
-            f"student.weights={FOUR_BITS} needs {missing}, which this machine has not",
-            hint="pip install bitsandbytes"
-            if missing == "bitsandbytes"
-            else "--set student.weights=bfloat16",
-        )
-    config = BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type=FOUR_BITS, bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
-    )  # fmt: skip
-    loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        student.folder(job), quantization_config=config, dtype=torch.bfloat16,
-        device_map={"": machine.device},
-    )  # fmt: skip
-    return loaded
+    return student.load(job, device="cpu" if machine.sharded else str(machine.device))
 
 
 def _check_shards(job: Job, machine: Machine) -> None:

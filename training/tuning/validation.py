@@ -135,7 +135,8 @@ def _answer(base: Any, request: Request, objective: Objective, longest: int) -> 
     room = min(_NEW_TOKENS, longest - len(request.tokens))
     if room < 1:
         return []
-    how = GenerationConfig(
+    described: Any = GenerationConfig  # transformers gives it no type
+    how = described(
         max_new_tokens=room, do_sample=False, use_cache=True, eos_token_id=request.end,
         pad_token_id=request.end,
     )  # fmt: skip

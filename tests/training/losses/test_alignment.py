@@ -131,3 +131,12 @@ def test_the_matrix_is_made_once_and_again_for_another_tokenizer(tmp_path, monke
     monkeypatch.undo()
     stored_matrix(tmp_path, Aligner(byte_level(330, split=False), ALIGNER.encoder), table, 340, {})
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_rows_of_the_head_that_no_token_has_are_zeros_with_a_shared_tokenizer_too():
+    shared = Aligner(ALIGNER.student, byte_level(340, split=False))
+    table = torch.randn(340, 4)
+    matrix = shared.matrix(table, 347)
+    assert torch.equal(matrix[:340], table)
+    assert matrix[340:].abs().max() == 0
+    assert len(matrix) == 347

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from training import contexts, problems
+from training import contexts, problems, student
 from training.chain import CHAIN
 from training.documents import Document, Writer
 from training.losses.build import build
@@ -66,21 +65,14 @@ def pretrained(nano: Path, out: Path, kind: str, **sections) -> Job:
     for name in ("problems.jsonl", "contexts.jsonl"):
         shutil.copy(nano / name, out / name)
     shutil.copytree(nano / "encoder", out / "encoder", dirs_exist_ok=True)
-    (out / "student").mkdir(exist_ok=True)
-    shutil.copy(nano / "tokenizer.json", out / "student" / "tokenizer.json")
-    shutil.copy(nano / "tokenizer.json", out / "tokenizer.json")
-    vocabulary = NANO.tokenizer.vocabulary
-    folder = save_student(out / "weights", kind, vocabulary)
-    described = {
-        "source": "tests/tiny", "revision": "f" * 40, "folder": str(folder), "model_type": kind,
-        "vocabulary": vocabulary + 7, "context": 1024, "chat": "chatml", "begin": "",
-        "end": "<|im_end|>", "licence": "none", "files": {},
-    }  # fmt: skip
-    (out / "student" / "student.json").write_text(json.dumps(described))
-    student = Student(model=str(folder), weights="float32")
+    folder = save_student(out / "weights", kind, NANO.tokenizer.vocabulary)
+    shutil.copy(nano / "tokenizer.json", folder / "tokenizer.json")
+    learner = Student(model=str(folder), chat="chatml", weights="float32", licence="none")
     adapter = {"rank": 4, "alpha": 8, "tokens": 9000, "batch_tokens": 3000, "evaluate_examples": 4}
-    settings = with_(NANO, chain="pretrained", student=student, adapter=adapter)
-    return Job(STAGE, "nano", with_(settings, **sections), out, None, "key")
+    settings = with_(NANO, chain="pretrained", student=learner, adapter=adapter)
+    job = Job(STAGE, "nano", with_(settings, **sections), out, None, "key")
+    student.make(job)
+    return job
 
 
 def documents(nano: Path, writer: Writer, count: int) -> list[Document]:
@@ -118,10 +110,10 @@ def gradients(tuned) -> dict[str, torch.Tensor]:
     return {n: p.grad.clone() for n, p in tuned.named_parameters() if p.grad is not None}
 
 
-def step(tuned, made: Objective, parts: list[batch.Batch], totals: Totals, number: int = 2):
-    """The numbers and the gradients of one step in parts."""
+def step(tuned, made: Objective, parts: list[batch.Batch], totals: Totals):
+    """The numbers and the gradients of one step in parts; one that does not set the scale anew."""
     tuned.zero_grad()
-    values = made.backward(number, [(part, True) for part in parts], totals)
+    values = made.backward(1, [(part, True) for part in parts], totals)
     return values, gradients(tuned)
 
 
@@ -131,5 +123,3 @@ def apart(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> fl
     largest = max(gradient.abs().max().item() for gradient in first.values())
     assert largest > 0
     return max((first[n] - second[n]).abs().max().item() for n in first) / largest
-
-

@@ -11,6 +11,7 @@ import pytest
 from safetensors.torch import load_file
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks and kills processes")
+LOOSE = ("structural_loss", "gradient_structural", "gradient_ratio", "scale")
 MADE = ("adapter_model.safetensors", "adapter_config.json", "metrics.jsonl")
 
 
@@ -40,18 +41,22 @@ def test_a_run_killed_at_twenty_random_moments_ends_with_the_same_bytes(nano, tm
     assert _killed(nano, tmp_path, 20) > 5
 
 
-@pytest.mark.parametrize("how", ["whole", "sharded"])
+@pytest.mark.parametrize("how", ["whole", pytest.param("sharded", marks=pytest.mark.soak)])
 def test_two_processes_do_what_one_does(nano, tmp_path, how):
     _forked("share", tmp_path, nano, how)
     one, two = (load_file(tmp_path / n / "adapter" / MADE[0]) for n in ("one", "two"))
     for name, weight in one.items():
-        assert (weight - two[name]).abs().max() < 1e-5 * max(weight.abs().max(), 1e-2), name
+        assert (weight - two[name]).abs().max() < 1e-5, name
     rows = [
         [json.loads(line) for line in (tmp_path / n / "adapter" / MADE[2]).open()]
         for n in ("one", "two")
     ]
     assert len(rows[0]) == len(rows[1]) >= 3
     for first, second in zip(*rows, strict=True):
-        assert first == pytest.approx(second, rel=1e-4, abs=1e-7)
+        assert first.keys() == second.keys()
+        for name in first:
+            # What is near its end has few digits left.
+            near = 1e-2 if name in LOOSE else 1e-4
+            assert first[name] == pytest.approx(second[name], rel=near, abs=1e-7), name
     said = [(tmp_path / n / "adapter" / "samples.jsonl").read_text() for n in ("one", "two")]
     assert said[0] == said[1] != ""

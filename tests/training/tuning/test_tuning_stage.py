@@ -19,7 +19,8 @@ from training.tuning.machine import Machine
 OUTPUTS = ("adapter_model.safetensors", "metrics.jsonl", "samples.jsonl")
 RICH = {
     "packed": True, "accumulate": 2, "recompute": True, "schedule": "cosine", "dropout": 0.1,
-    "evaluate_every": 2, "sample_every": 2, "checkpoint_every": 1, "tokens": 24_000,
+    "evaluate_every": 2, "sample_every": 2, "checkpoint_every": 1, "tokens": 12_000,
+    "batch_tokens": 1500,
 }  # fmt: skip
 OLD_KEYS = [
     "step", "loss", "token_loss", "structural_loss", "alpha", "beta", "scale", "gradient_token",
@@ -57,7 +58,7 @@ def test_a_pretrained_student_is_tuned_packed_in_bfloat16(nano, tmp_path, kind):
 def test_answers_to_read_are_those_of_greedy_decoding_and_change_nothing(nano, tmp_path):
     kinds = {"with": {}, "without": {"sample_every": 0, "evaluate_examples": 0}}
     jobs = {
-        name: pretrained(nano, tmp_path / name, "qwen2", adapter=RICH | {"tokens": 9000} | other)
+        name: pretrained(nano, tmp_path / name, "qwen2", adapter=RICH | {"tokens": 7000} | other)
         for name, other in kinds.items()
     }
     for job in jobs.values():
@@ -123,7 +124,7 @@ def test_the_folder_tells_versions_and_shows_the_run(nano, tmp_path):
     assert len(lines) == 5
     assert len(lines[0].attrib["points"].split()) == len(rows)
     described = json.loads(job.path("adapter/adapter_config.json").read_text())
-    assert described["base_model_name_or_path"] == "tests/tiny"
+    assert described["base_model_name_or_path"] == student.describe(job).source
 
 
 def _examples(nano, tmp_path, **changes):
@@ -172,9 +173,9 @@ def test_code_alone_is_asked_of_the_same_problems(nano, tmp_path):
 def test_a_learning_rate_rises_then_ends_as_its_name_says(name):
     rate = optimizers.schedule(name)
     values = [rate(step, 200, 0.1) for step in range(200)]
-    assert values[:20] == sorted(values[:20])
+    assert values[:18] == sorted(values[:18])
     assert values[0] < 0.06
-    assert max(values) == pytest.approx(1.0 if name != "trapezoid" else 0.9, abs=0.01)
+    assert max(values) == pytest.approx(1.0 if name != "trapezoid" else 0.91, abs=0.01)
     assert values[-1] == (1.0 if name == "constant" else pytest.approx(0.0, abs=0.01))
     middle = {"cosine": 0.5, "linear": 0.5, "constant": 1.0, "trapezoid": 0.45}[name]
     assert values[110] == pytest.approx(middle, abs=0.02)
@@ -289,4 +290,3 @@ def test_idle_processes_repeat_a_part_only_where_all_must_take_part():
     assert [c.share("abcd") for c in sharded] == [
         [("a", True), ("d", True)], [("b", True), ("a", False)], [("c", True), ("a", False)],
     ]  # fmt: skip
-

@@ -192,9 +192,7 @@ def test_the_card_is_measured_as_the_processor_is():
     assert 0 < found["structural_share"] < 1
     needed = work.needed(shape, found["lengths"], found["counted"]).total
     second = sorted(found["seconds"])
-    assert found["mfu_needed"] == pytest.approx(
-        needed / (sum(second) / 2) / gpu.DATASHEET
-    )
+    assert found["mfu_needed"] == pytest.approx(needed / (sum(second) / 2) / gpu.DATASHEET)
     line = report.card_line(found | {"card": "H200"})
     assert line.startswith("8B on one H200:")
 

@@ -36,7 +36,9 @@ def test_every_check_passes_on_a_processor(capsys):
 
 
 def test_it_needs_nothing_that_a_bare_cuda_machine_lacks():
-    done = subprocess.run([sys.executable, "-c", _BLOCKED], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", _BLOCKED], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from training.gpu_check.telling import Failed, apart, hold, seeded
 from training.gpu_check.models import PIECES, VOCABULARY, WIDTH, gradient, small_encoder, tiny
+from training.gpu_check.telling import Failed, apart, hold, seeded
 from training.losses.alignment import Reference
 from training.losses.encoders import StudentEncoder
 from training.losses.pooling import Centring
@@ -160,8 +160,6 @@ def _structural(
             for n in sizes
         ]
     return loss, Places(shown, values.indices.to(device), targets, known, ends), pulled
-
-
 
 
 def placebo_is_token_loss(device: torch.device) -> str:

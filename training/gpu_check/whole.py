@@ -18,9 +18,10 @@ from transformers import LlamaForCausalLM
 from training.documents import Document
 from training.gpu_check.models import TARGETS, VOCABULARY, config, gradient, small_encoder, tiny
 from training.gpu_check.telling import Failed, Skipped, apart, hold, seeded
+from training.loop import run_steps
 from training.losses.alignment import Reference
 from training.losses.structural import Arm, StructuralLoss
-from training.loop import run_steps
+from training.losses.token import token_loss
 from training.settings import Settings
 from training.stages import Job, Stage
 from training.tuning import attention, batch

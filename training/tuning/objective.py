@@ -26,7 +26,6 @@ from training.tuning import batch as batches
 from training.tuning.batch import Batch
 from training.tuning.machine import Machine
 
-
 _LIKELIEST = (Arm.OFF, Arm.PLACEBO, Arm.PROJECTION)
 
 

@@ -1,7 +1,7 @@
 """Both sides in turn on this machine's processor, or ours on a card: `make bench-train`.
 
-    make bench-train [ARGS="--rounds 5 --rows 3 --threads 2"]
-    make bench-train ARGS=--gpu        the whole 8B shape, in about eight minutes
+make bench-train [ARGS="--rounds 5 --rows 3 --threads 2"]
+make bench-train ARGS=--gpu        the whole 8B shape, in about eight minutes
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shape", choices=sorted(work.SHAPES), default="slice")
     parser.add_argument("--scale", type=float, default=1.0, help="of the examples' lengths")
     parser.add_argument("--attention", default="sdpa", help="TRL's (sdpa)")
-    parser.add_argument("--loss", default="chunked_nll", help="TRL's (chunked_nll, its default)")
+    parser.add_argument("--loss", default="nll", help="TRL's (nll, its default: fused with the head, chunk by chunk)")
     parser.add_argument("--alone", action="store_true", help="ours without TRL")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench-train.json")
     return parser.parse_args()

@@ -93,9 +93,13 @@ def test_it_keeps_the_input_once_for_all_layers_that_read_it():
 
     def kept(tuned):
         seen = {}
-        with torch.autograd.graph.saved_tensors_hooks(
-            lambda t: seen.setdefault(t.untyped_storage().data_ptr(), t) is None or t, lambda t: t
-        ), torch.autocast("cpu", torch.bfloat16):
+        with (
+            torch.autograd.graph.saved_tensors_hooks(
+                lambda t: seen.setdefault(t.untyped_storage().data_ptr(), t) is None or t,
+                lambda t: t,
+            ),
+            torch.autocast("cpu", torch.bfloat16),
+        ):
             state = tuned.get_base_model().model(input_ids=TOKENS).last_hidden_state
         held = sum(t.untyped_storage().nbytes() for t in seen.values())
         return held, state

@@ -41,12 +41,6 @@ class Evaluate:
     """Requests in words that no template made."""
     mbpp: int = 500
     """Problems of MBPP's test split when its data is there (--data or ASSISTANT_DATA)."""
-    benchmarks: str = ""
-    """Benchmarks that `assistant eval` knows, with commas: `humaneval,mbpp,mbpp+`; empty: none."""
-    limit: int = 0
-    """Tasks of each benchmark, the first ones; 0 takes all."""
-    prompt: str = "reasoning"
-    """What a benchmark's task is asked with: `reasoning` and then code, or `direct`: code alone."""
     max_new_tokens: int = 512
     examples: int = 8
     """Answers of each kind that the report shows in full, the first and the first failed ones."""

@@ -45,10 +45,7 @@ def describe(
 
 def stages(settings: Settings) -> tuple[Stage, ...]:
     """The stages of the settings' chain, in their order."""
-    # Until every chain has a function of its own there is the one from nothing.
-    made = getattr(chain, "chain", None)
-    found: tuple[Stage, ...] = chain.CHAIN if made is None else made(settings)
-    return found
+    return chain.chain(settings)
 
 
 def _estimates(settings: Settings, plan: list[str], only: str | None) -> Iterator[str]:

@@ -61,7 +61,9 @@ def dry_run(work: Work) -> str:
         f"  {len(runs)} runs = arms x seeds, each in ARM/seed-N: {', '.join([*own, *steps])}",
         "  results.json, results.md, results.html: written again after each run",
     ]
-    longest = max(runs, key=lambda one: one.settings.adapter.tokens)
+    longest = max(
+        runs, key=lambda one: (one.settings.chain != "untrained", one.settings.adapter.tokens)
+    )
     lines += ["", f"estimates of one run of {longest.arm.name}, shared stages included"]
     return "\n".join([*lines, *_estimates(longest.settings)])
 

@@ -14,6 +14,7 @@ from training.progress import duration
 
 TRAINING = "Training and cost"
 _LEVEL = 0.05
+_EDGE = 0.03
 _SCORE_NAMES = {"l_s": "L_s", "syntax": "syntax match", "data_flow": "data-flow match"}
 _READING = (
     "pass@1: share of questions whose first, greedy answer passes all tests. Intervals are at "
@@ -94,8 +95,20 @@ def _questions(name: str, asked: Mapping[str, Any], found: Mapping[str, Any]) ->
     how = f"{asked['problems']} problems. Interval: {', '.join(methods) or 'none'}."
     if tests:
         how += f" Test: {', '.join(tests)}."
+    how += _too_hard_or_easy([row["pass@1"]["value"] for row in asked["arms"] if row["pass@1"]])
     says = tuple(sentence(row) for row in asked["arms"] if row["difference"])
     return Section(questions_title(name), (how,), head, tuple(rows), says)
+
+
+def _too_hard_or_easy(values: Sequence[float]) -> str:
+    """Where all arms stand at an end of the scale, no difference is no finding."""
+    for edge, name in ((max(values, default=1.0), "none"), (1 - min(values, default=0.0), "all")):
+        if edge < _EDGE:
+            return (
+                f" Every arm passes nearly {name} of these questions: they can not tell arms "
+                "apart, whatever stands below."
+            )
+    return ""
 
 
 def questions_title(name: str) -> str:

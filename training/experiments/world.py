@@ -14,14 +14,14 @@ from training.experiments.sets import Arm, ExperimentSet
 _SMALL = (
     "threads=1",
     "install=false",
-    "problems.count=16000",
+    "problems.count=20000",
     # 1.5 million parameters; heads of 32.
     "model.width=160",
     "model.layers=4",
     "model.heads=5",
     "model.kv_heads=1",
     "model.feed_forward=480",
-    "base.tokens=6000000",
+    "base.tokens=8000000",
     "base.batch_tokens=2048",
     "adapter.rank=16",
     "adapter.alpha=32",

@@ -133,6 +133,21 @@ def test_what_is_not_shown_says_what_would_have_been_seen():
     assert "passes more than reference" in table.sentence(row)
 
 
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.01, "nearly none"), (0.99, "nearly all"), (0.3, None)]
+)
+def test_questions_that_are_too_hard_or_too_easy_are_called_so(value, said):
+    """Ten arms that all fail everything are not ten arms that are equally good."""
+    found = _found()
+    for row in found["questions"][EVIL]["arms"]:
+        row["pass@1"] = _estimate(value)
+
+    text = table.markdown(found)
+
+    assert ("can not tell arms apart" in text) == (said is not None)
+    assert said is None or said in text
+
+
 def test_lines_differ_by_more_than_their_colour(text):
     dashes = re.findall(r"\.k\d \{ stroke: [^;]+; stroke-dasharray: ([^;]+);", text)
     assert len(dashes) == len(set(dashes)) == 10

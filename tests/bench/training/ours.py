@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -150,7 +151,7 @@ def structural_seconds(ours: Ours, device: torch.device, times: int) -> float:
         (measure.seconds_of(without, device), measure.seconds_of(with_it, device))
         for _ in range(times + 1)
     ][1:]
-    before, after = (sorted(values)[len(values) // 2] for values in zip(*both, strict=True))
+    before, after = (statistics.median(values) for values in zip(*both, strict=True))
     return after - before
 
 

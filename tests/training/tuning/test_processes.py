@@ -6,9 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from accelerate.commands.config.config_args import load_config_from_file
 from safetensors.torch import load_file
+
+from training.tuning import stage
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks and kills processes")
 LOOSE = ("structural_loss", "gradient_structural", "gradient_ratio", "scale")
@@ -60,3 +64,12 @@ def test_two_processes_do_what_one_does(nano, tmp_path, how):
             assert first[name] == pytest.approx(second[name], rel=near, abs=1e-7), name
     said = [(tmp_path / n / "adapter" / "samples.jsonl").read_text() for n in ("one", "two")]
     assert said[0] == said[1] != ""
+
+
+@pytest.mark.parametrize("name", ["ddp", "fsdp", "deepspeed"])
+def test_a_configuration_is_one_that_accelerate_reads_and_says_what_was_run(name):
+    path = Path(stage.__file__).parent / "configs" / f"{name}.yaml"
+    config = load_config_from_file(str(path))
+    kinds = {"ddp": "MULTI_GPU", "fsdp": "FSDP", "deepspeed": "DEEPSPEED"}
+    assert str(config.distributed_type).rpartition(".")[2] == kinds[name]
+    assert "ot run" in path.read_text(encoding="utf-8")

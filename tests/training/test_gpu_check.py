@@ -1,4 +1,4 @@
-"""`python -m training.gpu_check`: passes on a processor, and fails where what it guards is broken."""
+"""`python -m training.gpu_check`: passes on a processor, fails where what it guards is broken."""
 
 from __future__ import annotations
 

@@ -29,12 +29,12 @@ def token_loss_as_plain(device: torch.device) -> str:
         matrix = head.to(dtype).double()
         each = functional.cross_entropy(rounded @ matrix.T, targets, reduction="none")
         right = (each * weights).sum() / weights.sum()
-        right.backward()
+        torch.autograd.backward(right)
         hidden = places.to(device, dtype).requires_grad_()
         found = token_loss(
             hidden, head.to(device, dtype), targets.to(device), weights.float().to(device), chunk=64
         ).loss
-        found.backward()
+        torch.autograd.backward(found)
         assert hidden.grad is not None and rounded.grad is not None
         name = str(dtype).removeprefix("torch.")
         told.append(hold(f"{name}: loss", abs(found.item() - right.item()), most))
@@ -68,11 +68,11 @@ def token_loss_memory(device: torch.device) -> str:
     return hold(f"{what} over the full logits' {full / 2**20:.0f} MiB", held / full, 0.5)
 
 
-class _Largest(TorchDispatchMode):
+class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees every tensor that is made; torch counts a processor's memory in no other way."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.bytes = 0
 
     def __torch_dispatch__(

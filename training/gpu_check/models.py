@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import peft
 import torch
 from torch import nn
@@ -15,10 +17,11 @@ TARGETS = ("down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v
 
 def config(attention: str) -> LlamaConfig:
     """Two layers, as Llama has them."""
+    chosen: dict[str, Any] = {"attn_implementation": attention}
     return LlamaConfig(
         vocab_size=VOCABULARY, hidden_size=WIDTH, intermediate_size=96, num_hidden_layers=2,
         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=256,
-        initializer_range=0.1, attn_implementation=attention, bos_token_id=0, eos_token_id=1,
+        initializer_range=0.1, bos_token_id=0, eos_token_id=1, **chosen,
     )  # fmt: skip
 
 

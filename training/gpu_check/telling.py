@@ -29,7 +29,8 @@ def apart(found: torch.Tensor, right: torch.Tensor) -> float:
     """Length of the difference over the length of what is right."""
     exact = right.detach().double().cpu()
     difference = (found.detach().double().cpu() - exact).norm()
-    return (difference / exact.norm().clamp(min=1e-30)).item()
+    share: float = (difference / exact.norm().clamp(min=1e-30)).item()
+    return share
 
 
 def seeded(seed: int, *shape: int) -> torch.Tensor:

@@ -179,14 +179,17 @@ def nf4(device: torch.device) -> str:
             raise Skipped(f"{needed} is not installed; student.weights=nf4 needs it")
     from transformers import BitsAndBytesConfig
 
+    four_bits: Any = BitsAndBytesConfig
+
     torch.manual_seed(0)
-    plain = LlamaForCausalLM(config("sdpa")).to(torch.bfloat16)
+    plain: Any = LlamaForCausalLM(config("sdpa"))
+    plain.to(torch.bfloat16)
     tokens = (torch.arange(40) * 3 % VOCABULARY).to(device)[None]
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as folder:
         plain.save_pretrained(folder)
         small = LlamaForCausalLM.from_pretrained(
             folder, dtype=torch.bfloat16, device_map={"": device},
-            quantization_config=BitsAndBytesConfig(
+            quantization_config=four_bits(
                 load_in_4bit=True, bnb_4bit_quant_type="nf4",
                 bnb_4bit_compute_dtype=torch.bfloat16,
             ),

@@ -1,6 +1,6 @@
 """Both sides in turn on this machine's processor, or ours on a card: `make bench-train`.
 
-make bench-train [ARGS="--rounds 5 --rows 3 --threads 2"]
+make bench-train [ARGS="--rounds 4 --rows 2 --threads 2"]
 make bench-train ARGS=--gpu        the whole 8B shape, in about eight minutes
 """
 
@@ -30,13 +30,13 @@ def arguments() -> argparse.Namespace:
     """What may be typed."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.training", description=__doc__)
     parser.add_argument("--gpu", action="store_true", help="the whole 8B shape on one card")
-    parser.add_argument("--rounds", type=int, default=5, help="counted steps of each side (5)")
-    parser.add_argument("--rows", type=int, default=3, help="examples in a step (3)")
+    parser.add_argument("--rounds", type=int, default=4, help="counted steps of each side (4)")
+    parser.add_argument("--rows", type=int, default=2, help="examples in a step (2)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of each side")
     parser.add_argument("--shape", choices=sorted(work.SHAPES), default="slice")
     parser.add_argument("--scale", type=float, default=1.0, help="of the examples' lengths")
     parser.add_argument("--attention", default="sdpa", help="TRL's (sdpa)")
-    parser.add_argument("--loss", default="nll", help="TRL's (nll, its default: fused with the head, chunk by chunk)")
+    parser.add_argument("--loss", default="nll", help="TRL's (nll, its default: fused)")
     parser.add_argument("--alone", action="store_true", help="ours without TRL")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench-train.json")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""What both sides start from: a Llama with random weights, the adapter's first weights, an encoder."""
+"""What both sides start from: a Llama with random weights, an adapter, an encoder."""
 
 from __future__ import annotations
 

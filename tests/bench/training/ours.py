@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.bench.training.work import Shape
 from training.documents import Document
 from training.losses import balance
 from training.losses.alignment import Reference
-from training.losses.structural import Arm, Places, StructuralLoss
+from training.losses.structural import Arm
 from training.losses.token import token_loss
 from training.settings import Adapter, Settings
 from training.stages import Job, Stage
@@ -50,15 +51,15 @@ class Ours:
 
     Attributes:
         run: of the stage, without L_s, as the peer has none.
-        structural: the objective with it.
-        loss: L_s.
+        aligner: of an objective with it.
+        shape: of the model.
         batch: the examples of the step, packed, on the device.
         totals: of the step.
     """
 
     run: stage.Run
-    structural: Objective
-    loss: StructuralLoss
+    aligner: Any
+    shape: Shape
     batch: Batch
     totals: Totals
 
@@ -73,13 +74,11 @@ def build(shape: Shape, rows: Sequence[Row], device: torch.device, rate: float) 
     tuned = lora.with_adapter(base, settings.adapter, seed=0)
     tuned.to(device)
     models.set_adapter(tuned.named_parameters())
-    loss = models.structural(models.codebert(device, small=shape.width < 1024), shape.vocabulary)
+    # Its encoder is never called: the real one is made when L_s is measured, as it takes memory.
+    unseen = models.structural(models.codebert(device, small=True), 1)
     machine = Machine(device)
     aligner: Any = _References(rows)
-    plain, whole = (
-        Objective(tuned, replace(loss, arm=arm), aligner, settings, _STEPS, machine)
-        for arm in (Arm.OFF, loss.arm)
-    )
+    plain = Objective(tuned, replace(unseen, arm=Arm.OFF), aligner, settings, _STEPS, machine)
     trained = [p for p in tuned.parameters() if p.requires_grad]
     documents = [Document(np.array(row.tokens, np.int32), row.given, row.code) for row in rows]
     size = sum(len(row.tokens) for row in rows)
@@ -93,7 +92,7 @@ def build(shape: Shape, rows: Sequence[Row], device: torch.device, rate: float) 
         validation=unused, tokenizer=unused,
     )  # fmt: skip
     made = batch.make(documents, prompt_weight=0.0, packed=True).to(device)
-    return Ours(run, whole, loss, made, Totals.of(documents, 0.0))
+    return Ours(run, aligner, shape, made, Totals.of(documents, 0.0))
 
 
 def step(ours: Ours) -> float:
@@ -111,8 +110,7 @@ def parts(ours: Ours, device: torch.device) -> dict[str, float]:
 
     def loss() -> None:
         cut = kept["hidden"].detach().requires_grad_()
-        found = _losses(ours, cut, structural=False)[0]
-        kept["slope"] = torch.autograd.grad(found, cut)[0]
+        kept["slope"] = torch.autograd.grad(_token_loss(ours, cut), cut)[0]
 
     def backward() -> None:
         torch.autograd.backward(kept.pop("hidden"), kept.pop("slope"))
@@ -133,16 +131,21 @@ def parts(ours: Ours, device: torch.device) -> dict[str, float]:
 
 def structural_seconds(ours: Ours, device: torch.device, times: int) -> float:
     """What L_s adds to the losses of a step: with it less without it, medians of runs in turn."""
+    run = ours.run
+    loss = models.structural(
+        models.codebert(device, small=ours.shape.width < 1024), ours.shape.vocabulary
+    )
+    objective = Objective(run.tuned, loss, ours.aligner, run.job.settings, _STEPS, run.machine)
     with torch.no_grad():
-        hidden = ours.run.objective.hidden(ours.batch)
+        hidden = objective.hidden(ours.batch)
     cut = hidden.clone().requires_grad_()
 
     def without() -> None:
-        torch.autograd.grad(_losses(ours, cut, structural=False)[0], cut)
+        torch.autograd.grad(_token_loss(ours, cut), cut)
 
     def with_it() -> None:
-        found, places = _losses(ours, cut, structural=True)
-        by_structure = ours.loss(places).sum() / ours.totals.programs
+        found, places = objective.losses(cut, ours.batch, ours.totals.weight)
+        by_structure = loss(places).sum() / ours.totals.programs
         # The state below is a leaf: its gradient is all that goes on into the model.
         balance.backward(hidden, cut, (found, by_structure), (0.5, 0.5))
 
@@ -150,18 +153,14 @@ def structural_seconds(ours: Ours, device: torch.device, times: int) -> float:
         (measure.seconds_of(without, device), measure.seconds_of(with_it, device))
         for _ in range(times + 1)
     ][1:]
-    before, after = (sorted(values)[len(values) // 2] for values in zip(*both, strict=True))
+    before, after = (statistics.median(values) for values in zip(*both, strict=True))
     return after - before
 
 
-def _losses(ours: Ours, cut: torch.Tensor, *, structural: bool) -> tuple[torch.Tensor, Places]:
-    """L_token, and what L_s sees: by the stage's own way where there is an L_s."""
-    if structural:
-        return ours.structural.losses(cut, ours.batch, ours.totals.weight)
+def _token_loss(ours: Ours, cut: torch.Tensor) -> torch.Tensor:
+    """L_token alone."""
     made = ours.batch
-    found = token_loss(
+    return token_loss(
         cut.flatten(0, 1), ours.run.objective.base.lm_head.weight, made.targets.flatten(),
         made.weights.flatten(), total=ours.totals.weight,
-    )  # fmt: skip
-    nothing: list[Reference] = []
-    return found.loss, Places(found.values, found.tokens, made.targets[:0], nothing)
+    ).loss  # fmt: skip

@@ -14,7 +14,7 @@ from tests.bench.training.lines import Answers
 from tests.bench.training.rows import rows
 from tests.bench.training.work import SHAPES
 
-_TIMES = 1
+_TIMES = 2
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """TRL's side: SFTTrainer with peft, by its own loop, with the settings that its documents advise.
 
-Packing `bfd` (padding-free), the loss in chunks that leaves out what does not count (its default),
-bfloat16, no gradient checkpointing, the fused optimizer. Each step is one pass over all examples,
-so that both sides have the same ones in every step.
+Packing `bfd` (padding-free), the loss fused with the head (its default and, in 1.16, its only one;
+without Triton it computes the places whose loss does not count, too), bfloat16, no gradient
+checkpointing, the fused optimizer. Each step is one pass over all examples, so that both sides
+have the same ones in every step.
 """
 
 from __future__ import annotations

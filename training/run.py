@@ -45,6 +45,11 @@ def run(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     everything = chain(settings)
     chosen = _choose(everything, only)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        _check_team(only)
+        if int(os.environ.get("RANK", "0")) > 0:
+            _help(chosen[0], recipe, settings, out, data, resume=resume)
+            return
     if not resume and only is None and any(stages.read_record(s, out) for s in everything):
         raise UsageProblem(
             f"{out} already holds a run",
@@ -69,6 +74,33 @@ def run(
     seconds = time.monotonic() - started
     runs.append(out, runs.RunFinished(round(seconds, 3)))
     Progress("run", 1, "run").say(f"done in {duration(seconds)}: {out}")
+
+
+def _check_team(only: str | None) -> None:
+    if only != "adapter":
+        raise UsageProblem(
+            "several processes can do the stage adapter together, and no other",
+            hint="run the stages before it in one process, then add --stage adapter --resume",
+        )
+
+
+def _help(
+    stage: stages.Stage,
+    recipe: str,
+    settings: Settings,
+    out: Path,
+    data: Path | None,
+    *,
+    resume: bool,
+) -> None:
+    """What another process than the first of `accelerate launch` does: its share, and no file."""
+    if resume and stages.is_done(stage, settings, out):
+        return
+    known = {
+        "settings": stages.hash_settings(stage, settings),
+        "inputs": stages.hash_inputs(stage, out),
+    }
+    stage.make(stages.Job(stage, recipe, settings, out, data, files.digest_of(known)))
 
 
 def _choose(everything: tuple[stages.Stage, ...], only: str | None) -> tuple[stages.Stage, ...]:

@@ -24,8 +24,7 @@ _NOT_JUDGED = "not judged"
 
 def names(settings: Settings) -> list[str]:
     """The benchmarks that a run is judged on; empty: its own sets of questions."""
-    told: str = getattr(settings.evaluate, "benchmarks", "")
-    return [name.strip() for name in told.split(",") if name.strip()]
+    return [name.strip() for name in settings.evaluate.benchmarks.split(",") if name.strip()]
 
 
 def all_of(job: Job) -> dict[str, tuple[list[Judged], dict[str, Any]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from training import plan
 from training.experiments import folders, one_run
@@ -69,7 +68,5 @@ def dry_run(work: Work) -> str:
 
 
 def _estimates(settings: Settings) -> Iterator[str]:
-    found: Any = plan.estimates(settings)
-    by_stage = found if isinstance(found, dict) else {"run": found}
-    for stage, ahead in by_stage.items():
+    for stage, ahead in plan.estimates(settings).items():
         yield from (f"  {stage}: {one.what}: {one.value}  = {one.formula}" for one in ahead)

@@ -14,7 +14,6 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from training import chain as chains
 from training import files, run, stages
@@ -32,8 +31,7 @@ _ALIGNMENT = "alignment"
 
 def stages_of(settings: Settings) -> tuple[Stage, ...]:
     """The stages of a run, in order."""
-    of_settings: Any = getattr(chains, "chain", None)
-    return tuple(of_settings(settings)) if of_settings else chains.CHAIN
+    return chains.chain(settings)
 
 
 def shared_stages(settings: Settings) -> tuple[Stage, ...]:

@@ -57,7 +57,11 @@ def make(job: Job) -> None:
         for benchmark in benchmarks:
             report["sets"][benchmark.name] = scoring.score(job, engine, benchmark)
         for name, questions in () if benchmarks else question_sets.all_sets(job):
-            report["sets"][name] = _one_set(job, engine, name, questions)
+            report["sets"][name] = (
+                _one_set(job, engine, name, questions)
+                if questions
+                else {"not_run": "no problem of this set has tests"}
+            )
     files.write_json(job.path("evaluation.json"), report)
 
 

@@ -136,7 +136,7 @@ def run_steps(
             if stop and not last:
                 progress.say(
                     f"stopped after step {number + 1} of {steps}; nothing done is lost, go on "
-                    f"with: assistant train {job.recipe} --out {job.out} --resume"
+                    f"with the same command, every --set included, and --resume ({job.out})"
                 )
                 raise KeyboardInterrupt
     progress.close(note if steps > first else "")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from assistant.errors import DataProblem
 from training import files
-from training.data import making, report, sources, taco
+from training.data import decontamination, making, report, sources, taco
 from training.data.funnel import Count
 from training.data.problem import Problem, read_jsonl, to_json
 from training.data.rows import Bad, Row
@@ -62,6 +62,8 @@ def _from_data(job: Job) -> None:
         opening.say(text)
 
     opened = sources.source(settings, job.data, say)
+    if settings.decontaminate and opened.origin.get("revision"):
+        decontamination.fetch(job.data or sources.data_of_environment(), say)
     progress = job.progress(opened.about, "rows")
     watched = sources.Source(_watched(opened.rows, progress), opened.about, opened.origin)
     problems, counts = making.made(settings, watched, job.data, job.path(VERDICTS), say)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import os
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -55,13 +58,16 @@ def run(
             f"{out} already holds a run",
             hint="go on with it: add --resume; or choose another folder with --out",
         )
+    if resume:
+        _say_what_changed(chosen, settings, out)
     out.mkdir(parents=True, exist_ok=True)
     files.write_json(out / _SETTINGS_FILE, {"recipe": recipe, **asdict(settings)})
     names = tuple(stage.name for stage in chosen)
     runs.append(out, runs.RunStarted(recipe, names, asdict(settings), resume))
     started = time.monotonic()
     for stage in chosen:
-        if resume and not stage.always and stages.is_done(stage, settings, out):
+        done = not stage.always and stages.is_done(stage, settings, out)
+        if resume and done and not _left_out(stage, out):
             runs.append(out, runs.StageSkipped(stage.name))
             Progress(stage.name, 1, "stage").say("done before")
             continue
@@ -71,9 +77,37 @@ def run(
             reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
             runs.append(out, runs.RunStopped(stage.name, reason))
             raise
+        _free()
     seconds = time.monotonic() - started
     runs.append(out, runs.RunFinished(round(seconds, 3)))
     Progress("run", 1, "run").say(f"done in {duration(seconds)}: {out}")
+
+
+def _say_what_changed(chosen: tuple[stages.Stage, ...], settings: Settings, out: Path) -> None:
+    """A --set that was forgotten must not undo hours in silence."""
+    for stage in chosen:
+        record = stages.read_record(stage, out)
+        if record is not None and record.get("settings") != stages.hash_settings(stage, settings):
+            Progress(stage.name, 1, "stage").say(
+                f"other settings than those of the result in {out}: it is made anew"
+            )
+
+
+def _left_out(stage: stages.Stage, out: Path) -> bool:
+    """Whether benchmarks are missing from the scores because their data was: they are tried again;
+    those that are there are kept."""
+    if stage.name != "evaluate":
+        return False
+    report = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    return any("run_it" in found for found in report["sets"].values())
+
+
+def _free() -> None:
+    """Give back what a stage held on the card: the next one may be llama.cpp, not torch."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _check_team(only: str | None) -> None:

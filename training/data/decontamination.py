@@ -8,6 +8,7 @@ fewer than eight words is found by all of them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections import Counter
@@ -23,6 +24,7 @@ GRAM = 8
 _MBPP_TRAIN = 601
 MOST_TASKS = 3
 """A sequence in more tasks than these is a way of asking."""
+BENCHMARKS = ("humaneval", "mbpp", "mbpp+")
 LEAST_WORDS = 3
 """Different words that say something a sequence must have."""
 _SAYS_NOTHING = frozenset(
@@ -85,13 +87,13 @@ def benchmark_tasks(folder: Path | None, say: Callable[[str], None]) -> Iterator
     """Name and statement of every task of HumanEval, MBPP and MBPP+ on this machine.
 
     MBPP without its training split (tasks from 601 on), on which a model may be trained as long as
-    MBPP+ does not hold the same task. What is not here is not downloaded, and said.
+    MBPP+ does not hold the same task. What is not here is not downloaded (see `fetch`), and said.
 
     Args:
         folder: of benchmark data, or None.
         say: is told of each set that is not here.
     """
-    for name in ("humaneval", "mbpp", "mbpp+"):
+    for name in BENCHMARKS:
         dataset = catalogue.find(name).dataset
         try:
             content = _content(dataset, folder)
@@ -108,9 +110,35 @@ def benchmark_tasks(folder: Path | None, say: Callable[[str], None]) -> Iterator
                     yield f"{name} {row['task_id']}", _statement(row)
 
 
+def fetch(folder: Path | None, say: Callable[[str], None]) -> None:
+    """Download the benchmarks that are not on this machine, for training data that comes from the
+    network itself.
+
+    The evaluation would fetch them later: then the first run would have trained on what every
+    later one leaves out, and no two could be compared.
+
+    Raises:
+        DataProblem: one can not be had.
+    """
+    for name in BENCHMARKS:
+        dataset = catalogue.find(name).dataset
+        try:
+            _content(dataset, folder)
+        except DataProblem:
+            try:
+                data.load(dataset, say=say)
+            except DataProblem as problem:
+                raise DataProblem(
+                    f"The problems can not be compared with {dataset.name}: {problem.message}",
+                    hint="Name a folder with its data (--data), or train on problems that may be "
+                    "in it: --set problems.decontaminate=false",
+                ) from problem
+
+
 def _content(dataset: catalogue.Dataset, folder: Path | None) -> bytes:
     if folder is not None and folder.is_dir():
-        return data.load(dataset, folder).content
+        with contextlib.suppress(DataProblem):
+            return data.load(dataset, folder).content
     kept = data.cache_path(dataset)
     if not kept.is_file():
         raise DataProblem("it is not on this machine.")

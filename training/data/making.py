@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from assistant.errors import UsageProblem
-from training.data import decontamination, funnel, lengths, sources
+from training.data import decontamination, funnel, lengths, own_code, sources
 from training.data.funnel import Step
 from training.data.problem import Problem
 from training.data.reference import Preference
@@ -151,8 +151,12 @@ def _structure(code: str) -> str:
 
 
 def split(row: Row, settings: Problems) -> str:
-    """Which part a row belongs to: by its statement, so that no other row or setting moves it."""
-    place = share(row.statement)
+    """Which part a row belongs to: by its statement, so that no other row or setting moves it.
+
+    A solution in one's own code holds the helpers of its module that it uses; so there a module is
+    on one side as a whole.
+    """
+    place = share(row.url if row.source == own_code.NAME and row.url else row.statement)
     if place < settings.validation_share:
         return "validation"
     if place < settings.validation_share + settings.heldout_share:

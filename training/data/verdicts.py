@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from assistant.checks.calls import Call, judge_calls
 from assistant.checks.compare import Equality
@@ -23,13 +23,36 @@ from assistant.outcomes import Outcome
 from assistant.sandbox import Limits
 from training import files
 from training.data.problem import Example
-from training.data.rows import Row
 
 FORMAT = 1
 """Of what a verdict means; raised when the judge changes."""
 _UNDECIDED = (Outcome.SANDBOX_UNAVAILABLE, Outcome.NOT_CHECKED)
 _MEMORY_MB = 1024
 _OUTPUT_KB = 1024
+
+
+class Task(Protocol):
+    """What a solution is held against: a row of a data set, or a problem that was made of one."""
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """Lines of assertions."""
+        ...
+
+    @property
+    def setup(self) -> str:
+        """What runs before them."""
+        ...
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """Texts to read and print, or arguments and results."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The function that is called; empty for a whole program."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +65,7 @@ class Verdict:
     """It passes when each expected result is taken out of a list of one, as some rows have it."""
 
 
-def judge(code: str, row: Row, cpu_seconds: float, stop: Event | None = None) -> Verdict:
+def judge(code: str, row: Task, cpu_seconds: float, stop: Event | None = None) -> Verdict:
     """Run one solution against the examples and tests of its row.
 
     Args:
@@ -68,7 +91,7 @@ def judge(code: str, row: Row, cpu_seconds: float, stop: Event | None = None) ->
     return Verdict(result.outcome, result.detail)
 
 
-def _by_asserts(code: str, row: Row, limits: Limits, stop: Event | None) -> Verdict:
+def _by_asserts(code: str, row: Task, limits: Limits, stop: Event | None) -> Verdict:
     from assistant.checks.apart import run_asserts
 
     try:
@@ -78,7 +101,7 @@ def _by_asserts(code: str, row: Row, limits: Limits, stop: Event | None) -> Verd
     return Verdict(result.outcome, result.detail)
 
 
-def _by_calls(code: str, row: Row, limits: Limits, stop: Event | None) -> Verdict:
+def _by_calls(code: str, row: Task, limits: Limits, stop: Event | None) -> Verdict:
     source = callable_source(code, row.name)
     verdict = _call_all(source, row.name, row.examples, limits, stop)
     if verdict.outcome is not Outcome.WRONG or not _all_wrapped(row.examples):
@@ -130,7 +153,7 @@ class Verdicts:
         self,
         path: Path,
         cpu_seconds: float,
-        run: Callable[[str, Row, float, Event | None], Verdict] = judge,
+        run: Callable[[str, Task, float, Event | None], Verdict] = judge,
     ) -> None:
         self._seconds, self._run = cpu_seconds, run
         self._lock, self._stop = Lock(), Event()
@@ -166,7 +189,7 @@ class Verdicts:
                 continue  # it is judged again
         return found
 
-    def of(self, code: str, row: Row) -> Verdict:
+    def of(self, code: str, row: Task) -> Verdict:
         """The verdict on one solution, remembered or new.
 
         Raises:
@@ -187,7 +210,7 @@ class Verdicts:
             self._write(key, verdict)
         return verdict
 
-    def _key(self, code: str, row: Row) -> str:
+    def _key(self, code: str, row: Task) -> str:
         examples = [asdict(one) for one in row.examples]
         parts = (FORMAT, code, row.name, row.setup, list(row.tests), examples, self._seconds)
         return files.digest_of(list(parts))

@@ -31,15 +31,18 @@ def all_of(job: Job) -> dict[str, tuple[list[Judged], dict[str, Any]]]:
     """Answers and figures of each benchmark that was run.
 
     Raises:
-        TrainingProblem: none was; the message says why.
+        TrainingProblem: one was not; the message says why.
     """
     folders = {name: job.path(f"evaluation/{name}") for name in names(job.settings)}
     there = {name: path for name, path in folders.items() if (path / records.SUMMARY).exists()}
-    if not there:
+    if len(there) < len(folders):
+        # Else the stage would count as done, whatever --data names next time.
+        job.path("stages/evaluate.json").unlink(missing_ok=True)
         report = json.loads(job.path("evaluation.json").read_text(encoding="utf-8"))
         why = [found.get("not_run", "") for found in report.get("sets", {}).values()]
         raise TrainingProblem(
-            f"no benchmark was run: {next(filter(None, why), 'the stage evaluate says no reason')}",
+            "not all benchmarks were run: "
+            f"{next(filter(None, why), 'the stage evaluate says no reason')}",
             hint="name the folder of the benchmarks' data with --data",
         )
     return {name: _one(path) for name, path in there.items()}

@@ -60,11 +60,20 @@ def dry_run(work: Work) -> str:
         f"  {len(runs)} runs = arms x seeds, each in ARM/seed-N: {', '.join([*own, *steps])}",
         "  results.json, results.md, results.html: written again after each run",
     ]
-    longest = max(
-        runs, key=lambda one: (one.settings.chain != "untrained", one.settings.adapter.tokens)
-    )
+    longest = max(runs, key=lambda one: _work(one.settings))
     lines += ["", f"estimates of one run of {longest.arm.name}, shared stages included"]
     return "\n".join([*lines, *_estimates(longest.settings)])
+
+
+def _work(settings: Settings) -> tuple[bool, int, int, bool]:
+    """How much a run asks for, roughly: tuning, then the teacher's calls, then L_s."""
+    twice = 2 if settings.contexts.select == "passing" else 1
+    return (
+        settings.chain != "untrained",
+        settings.adapter.tokens,
+        settings.contexts.samples * twice,
+        settings.structural.arm != "off",
+    )
 
 
 def _estimates(settings: Settings) -> Iterator[str]:

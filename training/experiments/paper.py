@@ -7,6 +7,8 @@ value for all arms, and so are the benchmarks that answers are judged on.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from training.experiments.sets import Arm, ExperimentSet
 
 _RECIPE = "paper-llama31-8b"
@@ -40,11 +42,9 @@ GAIN = ExperimentSet(
             (_UNTRAINED, "evaluate.prompt=reasoning"), fixed=True),
         Arm("code-only", "tuned on the code alone",
             (_OFF, "adapter.answer=code", "evaluate.prompt=direct")),
-        _TOKEN,
-        _PLACEBO,
-        _rank(16),
-        _FULL,
-        _rank(64),
+        # Each step is held against the one before it; the gain as a whole by the intervals.
+        replace(_TOKEN, against="code-only"),
+        *(replace(arm, against=_TOKEN.name) for arm in (_PLACEBO, _rank(16), _FULL, _rank(64))),
     ),
     needs=_NEEDS,
     keep_models=False,
@@ -63,12 +63,14 @@ ABLATION = ExperimentSet(
         Arm("anchored", "straight-through, anchored: the recipe's own",
             ("structural.arm=straight-through",)),
         Arm("anchored-scaled", "the same, its gradient held at a tenth of the token loss's",
+            ("structural.arm=straight-through", "curriculum.beta_scale=auto")),
+        Arm("anchored-scaled-centred", "that, and measured from the mean program",
             ("structural.arm=straight-through", "curriculum.beta_scale=auto",
              "structural.centring=mean")),
         Arm("unanchored", "mixtures alone", ("structural.arm=unanchored",)),
         Arm("random-encoder", "CodeBERT's shape with random weights: is it the knowledge?",
             ("structural.encoder=random",)),
-        Arm("larger-rate", "no L_s, the learning rate times 1 + beta: is it only larger steps?",
+        Arm("larger-rate", "no L_s, the learning rate times 1.5: what does a rate alone do?",
             (_OFF, "adapter.lr=0.0003")),
     ),
     needs=_NEEDS,
@@ -93,8 +95,11 @@ TEACHERS = ExperimentSet(
     reference="forward",
     arms=(
         *(Arm(name, asks, (f"contexts.template={name}",)) for name, asks in _TEMPLATES),
-        Arm("passing", "of four samples the first that leads to code that passes the tests",
-            ("contexts.samples=4", "contexts.temperature=0.6", "contexts.select=passing")),
+        Arm("first-of-four", "the first of four samples at temperature 0.6: a control",
+            ("contexts.samples=4", "contexts.temperature=0.6", "contexts.select=first")),
+        Arm("passing", "of the same four the first that leads to code that passes the tests",
+            ("contexts.samples=4", "contexts.temperature=0.6", "contexts.select=passing"),
+            against="first-of-four"),
     ),
     needs=_NEEDS,
     keep_models=False,
@@ -142,7 +147,14 @@ DATA_SIZE = ExperimentSet(
     notes=(*_SHARED, "Every arm sees its examples equally often: fewer are fewer steps."),
 )  # fmt: skip
 
-_DATA = (("taco", "TACO"), ("mbpp", "MBPP's training split"), ("code_search_net", "CodeSearchNet"))
+_DATA: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("taco", "TACO", ()),
+    # The recipe's commit is TACO's.
+    ("mbpp", "MBPP's training split", ("problems.revision=",)),
+    # Its functions have no tests; as many as TACO has rows.
+    ("code_search_net", "CodeSearchNet, its first 25,443 functions",
+     ("problems.revision=", "problems.verify=false", "problems.limit=25443")),
+)  # fmt: skip
 
 LANGUAGE = ExperimentSet(
     name="paper-language",
@@ -151,12 +163,12 @@ LANGUAGE = ExperimentSet(
     reference="taco-token-loss",
     arms=tuple(
         arm
-        for source, name in _DATA
+        for source, name, needs in _DATA
         for arm in (
             Arm(f"{source}-token-loss", f"{name}, without L_s",
-                (f"problems.source={source}", _OFF), against=f"{source}-token-loss"),
+                (f"problems.source={source}", *needs, _OFF), against=f"{source}-token-loss"),
             Arm(f"{source}-full", f"{name}, with L_s",
-                (f"problems.source={source}",), against=f"{source}-token-loss"),
+                (f"problems.source={source}", *needs), against=f"{source}-token-loss"),
         )
     ),
     needs=_NEEDS,

@@ -54,6 +54,12 @@ def _run_all(work: Work, runs: Sequence[Run]) -> int:
     broken: dict[str, str] = {}
     took: list[float] = []
     failed = 0
+    # First all that the arms have in common: then the teacher can go.
+    for one in {folders.key(each.common): each for each in runs}.values():
+        try:
+            folders.make_shared(one.recipe, one.common, work.root, work.data)
+        except Exception as error:
+            broken[folders.key(one.common)] = _reason(error)
     for number, one in enumerate(runs, start=1):
         title = f"{one.arm.name}, seed {one.seed} ({number} of {len(runs)})"
         progress.say(title)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from assistant.errors import EndpointProblem
@@ -93,6 +93,8 @@ class Pool:
             return known
         if (wasted := self._records.cut_off(call, self._teacher)) is not None:
             self._meter.count(wasted.prompt_tokens, wasted.completion_tokens)
+            if self._went_on(call):
+                return wasted
         reserved = await self._reserve(call)
         self._running += 1
         try:
@@ -104,6 +106,22 @@ class Pool:
             self._running -= 1
             self._freed.set()
         return answer
+
+    def _went_on(self, call: Call) -> bool:
+        """Whether the attempt behind one that was cut off is on record: then it is not sent again.
+
+        Behind a cut answer the dialogue begins afresh, with the next seed.
+        """
+        later = replace(call, messages=call.messages[:2])
+        while True:
+            seed = later.sampling.seed + 1
+            later = replace(
+                later, attempt=later.attempt + 1, sampling=replace(later.sampling, seed=seed)
+            )
+            if self._records.get(later, self._teacher) is not None:
+                return True
+            if self._records.cut_off(later, self._teacher) is None:
+                return False
 
     async def _reserve(self, call: Call) -> float:
         """What the call may cost at most; waits while running calls hold back what they may not

@@ -7,8 +7,10 @@ execution lowered accuracy in OpenCodeReasoning (arXiv 2504.01943), as problems 
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from assistant.errors import TrainingProblem, UsageProblem
@@ -20,6 +22,8 @@ from training.teachers.sections import Rejected
 from training.world import Problem
 from training.world.execution import called_name
 
+_SECONDS = 10.0
+"""Processor time of one test of a whole program."""
 WAYS = ("all", "first", "passing")
 
 _SYSTEM = """You write Python code from a plan. Follow the plan even where you would do it \
@@ -129,7 +133,11 @@ def _counts(samples: Sequence[Sample], chosen: Sequence[Sample]) -> dict[str, in
 def _outcomes(samples: Sequence[Sample], judge: Judge) -> list[Outcome]:
     """One for each sample; NOT_CHECKED without code or without tests to run."""
     ready = [n for n, s in enumerate(samples) if s.code and s.problem.tests]
-    found = judge([_program(samples[n]) for n in ready])
+    programs = [n for n, s in enumerate(samples) if s.code and not s.problem.tests]
+    ready += (by_examples := [n for n in programs if samples[n].problem.examples])
+    found = judge([_program(samples[n]) for n in ready if samples[n].problem.tests])
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        found = [*found, *pool.map(lambda n: _by_examples(samples[n]), by_examples)]
     if Outcome.SANDBOX_UNAVAILABLE in found:
         raise TrainingProblem(
             "samples can not be chosen by their tests: there is no sandbox to run them in",
@@ -139,6 +147,13 @@ def _outcomes(samples: Sequence[Sample], judge: Judge) -> list[Outcome]:
     for n, outcome in zip(ready, found, strict=True):
         outcomes[n] = outcome
     return outcomes
+
+
+def _by_examples(sample: Sample) -> Outcome:
+    """Whole programs, which read and print; and calls, whose results are compared."""
+    from training.data import verdicts
+
+    return verdicts.judge(sample.code or "", sample.problem, _SECONDS).outcome
 
 
 def _program(sample: Sample) -> tuple[str, str]:

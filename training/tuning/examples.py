@@ -117,6 +117,10 @@ def _limit(settings: Adapter, longest: int) -> int:
     return min(settings.max_length, longest)
 
 
+def _fits(documents: Sequence[Document], limit: int) -> bool:
+    return any(len(document.tokens) <= limit for document in documents)
+
+
 def _made(
     job: Job, writer: Writer, chosen: Iterable[Problem], limit: int, budget: Budget
 ) -> Examples:
@@ -133,7 +137,10 @@ def _made(
     for problem in chosen:
         if budget.spent(len(documents), tokens):
             break
-        made = ANSWERS[answer](writer, problem, known.get(problem.id, ()))
+        rationales = known.get(problem.id, ())
+        made = ANSWERS[answer](writer, problem, rationales)
+        if answer == "code" and not _fits(_with_reasoning(writer, problem, rationales), limit):
+            made = []  # the control arm learns the problems that fit with their reasoning
         fitting = [document for document in made if len(document.tokens) <= limit]
         too_long += len(made) - len(fitting)
         documents += fitting

@@ -6,8 +6,9 @@ import random
 
 import pytest
 
+from assistant.errors import DataProblem
 from tests.support.taco_rows import data_or_skip, real_statements, statement
-from training.data.decontamination import Contamination, benchmark_tasks
+from training.data.decontamination import Contamination, benchmark_tasks, fetch
 from training.data.duplicates import NearDuplicates, shingles, similarity
 from training.data.text import words
 
@@ -127,3 +128,16 @@ def test_what_many_tasks_say_belongs_to_none_of_them():
     # The same task in several benchmarks is one task.
     same = [(f"set {n}", tasks[0][1]) for n in range(9)]
     assert Contamination(same).find(f"Please {asked} now") == "set 0"
+
+
+def test_training_data_of_the_network_is_compared_or_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.delenv("ASSISTANT_DATA", raising=False)
+    with pytest.raises(DataProblem, match="can not be compared with HumanEval") as caught:
+        fetch(tmp_path, lambda text: None)
+    assert "problems.decontaminate=false" in str(caught.value)
+
+
+def test_benchmarks_that_are_there_are_not_fetched(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    fetch(data_or_skip("mbpp_plus"), lambda text: pytest.fail(text))

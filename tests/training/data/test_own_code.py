@@ -8,6 +8,9 @@ import pytest
 
 from assistant import sandbox
 from assistant.errors import DataProblem
+from training.data import making
+from training.data.rows import Row
+from training.settings import Problems
 
 SHAPES = '''\
 """Shapes."""
@@ -156,3 +159,18 @@ def test_an_empty_folder_says_so(stage, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataProblem, match="No row of own_code became a problem"):
         stage.run(None, "own_code", folder=str(tmp_path / "empty"))
+
+
+def test_a_module_is_on_one_side_of_the_split():
+    """A solution holds the helpers of its module, so one that is tested must not be learned so."""
+    settings = Problems(source="own_code", heldout_share=0.5)
+    sides = {}
+    for number in range(40):
+        for name in ("first", "second", "third"):
+            row = Row(
+                id=f"{number}{name}", source="own_code", statement=f"Do {name} of {number}.",
+                solutions=("def f(): pass",), url=f"package/module{number}.py",
+            )  # fmt: skip
+            sides.setdefault(row.url, set()).add(making.split(row, settings))
+    assert all(len(side) == 1 for side in sides.values())
+    assert len(set().union(*sides.values())) > 1

@@ -111,6 +111,17 @@ def test_what_was_cut_off_is_never_used_nor_shown_again(server, ask, tmp_path):
     assert all(len(body["messages"]) == 2 for body in server.bodies)
 
 
+def test_an_answer_behind_one_that_was_cut_off_is_not_asked_for_again(server, ask):
+    """Else a finished set of records would still need its teacher."""
+    server.behave = lambda number, body: Reply(finish="length" if number == 0 else "stop")
+    first = ask(attempts=2)
+    asked = len(server.bodies)
+    server.behave = lambda number, body: Reply(status=500)
+    again = ask(attempts=2)
+    assert len(server.bodies) == asked == 2
+    assert again.samples == first.samples
+
+
 def test_too_many_requests_for_an_hour_cost_nothing(server, ask):
     """It is told by the server's clock when it is ready; ours is virtual and passes by waiting."""
     busy = {"status": 429, "text": "slow down"}

@@ -9,6 +9,7 @@ import pytest
 from assistant.errors import TrainingProblem
 from assistant.outcomes import Outcome
 from tests.support.teacher_server import GOOD, Reply, a_problem
+from training.data.problem import Example
 from training.teachers import select
 from training.teachers.sections import read_sections
 
@@ -102,3 +103,16 @@ def test_the_sandbox_judges_real_code():
         pytest.skip(str(problem))
     assert _names(chosen)[0] == ("t0", 1)
     assert chosen.counts["code: wrong"] == 2
+
+
+def test_a_whole_program_is_judged_by_what_it_prints():
+    """As TACO's problems are: examples to read and print, and no assertions."""
+    examples = (Example("stdin", "1 2\n", "3\n"), Example("stdin", "5 6\n", "11\n"))
+    problem = a_problem(0, tests=(), examples=examples, name="")
+    codes = ("print(3)\n", "print(sum(map(int, input().split())))\n")
+    samples = [select.Sample(problem, n, READ, code) for n, code in enumerate(codes)]
+    try:
+        chosen = select.choose(samples, "passing")
+    except TrainingProblem as unavailable:
+        pytest.skip(str(unavailable))
+    assert _names(chosen) == [("t0", 1)]

@@ -190,9 +190,21 @@ def _checkpoint(job: Job, logs: Sequence[str]) -> dict[str, Any]:
         return {}
     content = _load(job)
     if content.get("key") != job.key or "logs" not in content:
+        _put_aside(job, int(content.get("step", 0)), logs)
         return {}
     there = all(_size(job.path(name)) >= content["logs"].get(name, 0) for name in logs)
     return content if there else {}
+
+
+def _put_aside(job: Job, step: int, logs: Sequence[str]) -> None:
+    """A checkpoint of other settings or inputs is kept, with its logs: it may be hours of work."""
+    for path in (checkpoint_path(job.out, job.stage.name), *map(job.path, logs)):
+        if path.exists():
+            path.replace(path.with_name(f"{path.name}.before"))
+    job.progress(1, "stage").say(
+        f"the checkpoint at step {step} is of other settings or inputs: it is kept as *.before, "
+        "and the stage begins anew"
+    )
 
 
 def _load(job: Job) -> dict[str, Any]:

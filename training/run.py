@@ -46,6 +46,8 @@ def run(
     # Threads that wait should sleep, not spin: beside other work spinning ones cost three times
     # the time. Read when torch is loaded, which a stage does.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # With it cuBLAS adds in the same order every time.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     everything = chain(settings)
     chosen = _choose(everything, only)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:

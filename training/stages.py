@@ -80,8 +80,14 @@ def hash_settings(stage: Stage, settings: Settings) -> str:
     return files.digest_of({"version": stage.version, "seed": settings.seed, "settings": plain})
 
 
+_NEUTRAL = ("checkpoint_every", "trackers")
+"""They change no result: a run goes on with other ones."""
+
+
 def _plain(value: Any) -> Any:
-    return value.__dict__ if hasattr(value, "__dataclass_fields__") else value
+    if not hasattr(value, "__dataclass_fields__"):
+        return value
+    return {name: each for name, each in value.__dict__.items() if name not in _NEUTRAL}
 
 
 def hash_inputs(stage: Stage, out: Path) -> dict[str, str]:

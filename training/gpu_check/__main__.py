@@ -23,6 +23,7 @@ CHECKS: tuple[tuple[str, Callable[[torch.device], str]], ...] = (
     ("L_s soft = differences", losses.soft_differences),
     ("placebo = token loss", losses.placebo_is_token_loss),
     ("packed = separate", whole.packed_as_separate),
+    ("fused = peft", whole.fused_as_peft),
     ("accumulated = one batch", whole.accumulated_as_one),
     ("resumed = straight", whole.resumed_as_straight),
     ("nf4", whole.nf4),

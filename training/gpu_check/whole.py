@@ -24,7 +24,7 @@ from training.losses.structural import Arm, StructuralLoss
 from training.losses.token import token_loss
 from training.settings import Settings
 from training.stages import Job, Stage
-from training.tuning import attention, batch
+from training.tuning import attention, batch, fused
 from training.tuning.lora import AdapterState
 from training.tuning.machine import Machine
 from training.tuning.objective import Objective, Totals
@@ -55,6 +55,22 @@ def packed_as_separate(device: torch.device) -> str:
         told.append(hold(f"{name}: gradient", apart(packed, separate), most))
         told.append(hold("leak", _leak(tuned, machine), 0.0))
     return ", ".join(told)
+
+
+def fused_as_peft(device: torch.device) -> str:
+    """The adapter's products in one function, and the norms, on bfloat16 weights: peft's gradient,
+    as training computes it."""
+    found = []
+    for installed in (False, True):
+        tuned = tiny(device, attention.NAME)
+        for parameter in tuned.parameters():
+            if not parameter.requires_grad:
+                parameter.data = parameter.data.bfloat16()
+        if installed and not fused.install(tuned):
+            raise Failed("no layer is computed so")
+        machine = Machine(device)
+        found.append(_both_gradients(tuned, machine, [_DOCUMENTS], packed=True).float())
+    return hold("bfloat16: gradient", apart(found[1], found[0]), 5e-2)
 
 
 def _leak(tuned: peft.PeftModel, machine: Machine) -> float:

@@ -84,14 +84,19 @@ def combined(parts: Sequence[Norms]) -> Norms:
     return Norms(token, sum(part.structural**2 for part in parts) ** 0.5)
 
 
-def scale(norms: Norms, mode: str, ratio: float) -> float:
+def scale(norms: Norms, mode: str, ratio: float, before: float = 1.0) -> float:
     """What L_s is multiplied by from now on.
 
     Args:
         norms: as they were measured.
         mode: `raw` is 1; `auto` makes the structural gradient `ratio` of the token loss's.
         ratio: as said.
+        before: the scale until now; 1 is none that was measured. One odd step, without a wrong
+            token or with a single one, does not change it by more than a factor of 2.
     """
-    if mode == "raw" or norms.structural == 0:
+    if mode == "raw":
         return 1.0
-    return min(ratio * norms.token / norms.structural, _MOST)
+    if norms.structural == 0 or norms.token == 0:
+        return before
+    found = min(ratio * norms.token / norms.structural, _MOST)
+    return found if before == 1.0 else min(max(found, before / 2), before * 2)

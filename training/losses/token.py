@@ -99,9 +99,11 @@ class _Chunked(torch.autograd.Function):
             for start in range(0, len(hidden), chunk):
                 part = slice(start, start + chunk)
                 logits = (hidden[part] @ matrix.T).to(weights.dtype)  # (chunk, vocabulary)
-                highest = torch.topk(logits[emit[part]], k, dim=-1)
-                values.append(highest.values)
-                tokens.append(highest.indices)
+                shown = logits[emit[part]]
+                if len(shown):
+                    highest = torch.topk(shown, k, dim=-1)
+                    values.append(highest.values)
+                    tokens.append(highest.indices)
                 normal = torch.logsumexp(logits, -1, keepdim=True)  # (chunk, 1)
                 right = targets[part, None]
                 summed += ((normal - logits.gather(1, right)).squeeze(1) * weights[part]).sum()

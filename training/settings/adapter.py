@@ -44,13 +44,13 @@ class Adapter:
     lr: float = 0.001
     """Highest learning rate of AdamW."""
     schedule: str = "trapezoid"
-    """How the learning rate falls: `trapezoid` (flat, then straight to 0), `cosine`, `linear`,
-    `constant`."""
+    """How the learning rate falls: `trapezoid` (straight to 0 from the first step on, also while it
+    rises), `cosine`, `linear` (straight to 0 behind the warm-up), `constant`."""
     warmup_share: float = 0.03
     """Share of the steps in which the learning rate rises."""
     weight_decay: float = 0.0
     clip: float = 1.0
-    """Longest gradient; a longer one is shortened to it."""
+    """Longest gradient; a longer one is shortened to it; 0: as long as it is."""
     evaluate_every: int = 0
     """Steps between two losses on validation examples; 0: only at the end."""
     evaluate_examples: int = 64

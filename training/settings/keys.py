@@ -18,6 +18,10 @@ from training.settings.choices import CHOICES
 
 Value = str | int | float | bool
 
+_ABOVE_NOTHING = {
+    "adapter.checkpoint_every", "base.checkpoint_every", "encoder.checkpoint_every",
+    "curriculum.measure_every", "structural.temperature",
+}  # fmt: skip
 _NEGATIVE = ("seed",)
 """Settings that may be below zero."""
 _KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -113,6 +117,8 @@ def checked(key: str, value: Value, where: str) -> Value:
         )
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageProblem(f"{where}: a finite number is needed")
+    if key in _ABOVE_NOTHING and value == 0:
+        raise UsageProblem(f"{where}: more than nothing is needed")
     if isinstance(value, int | float) and value < 0 and key not in _NEGATIVE:
         raise UsageProblem(f"{where}: less than nothing means nothing here")
     return value

@@ -130,7 +130,9 @@ class Objective:
         counted = self._added_up(found)
         if number % self._curriculum.measure_every == 0:
             plan = self._curriculum
-            self.scale.now["scale"] = balance.scale(counted.norms, plan.beta_scale, plan.beta_ratio)
+            self.scale.now["scale"] = balance.scale(
+                counted.norms, plan.beta_scale, plan.beta_ratio, scale
+            )
         return {
             "loss": alpha * counted.token + beta * scale * counted.structural,
             "token_loss": counted.token, "structural_loss": counted.structural,

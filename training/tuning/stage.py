@@ -9,6 +9,7 @@ runs this file; each computes its share of a step's batches and the first one wr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ import tokenizers
 import torch
 from torch import nn
 
+from assistant.errors import TrainingProblem
 from training import optimizers, student
 from training.loop import Stateful, run_steps
 from training.losses.build import build
@@ -44,6 +46,9 @@ def make(job: Job) -> None:
     records.named(job.settings.adapter.trackers)  # before anything is loaded
     machine = find(processor=job.settings.chain == "scratch")
     torch.set_num_threads(job.settings.threads)
+    if machine.device.type == "cuda":
+        # Attention's backward adds in any order otherwise, and a resumed run would end elsewhere.
+        torch.use_deterministic_algorithms(True, warn_only=True)
     with memory.advised(job, machine), records.trackers(job, machine) as trackers:
         run = prepared(job, machine)
         if machine.main:
@@ -154,7 +159,13 @@ def one_step(run: Run, number: int) -> dict[str, float]:
     totals = Totals.of(documents, settings.prompt_weight)
     values = run.objective.backward(number, _parts(run, number), totals)
     run.machine.sum_gradients(run.trained)
-    norm = nn.utils.clip_grad_norm_(run.trained, settings.clip)
+    norm = nn.utils.clip_grad_norm_(run.trained, settings.clip or math.inf)
+    if not torch.isfinite(norm):  # the same number in every process
+        raise TrainingProblem(
+            f"step {number}: the gradient is {norm.item()}, the loss {values['loss']:.4g}; nothing "
+            "was changed by it, and the last checkpoint is kept",
+            hint=f"--set adapter.lr={settings.lr / 2:g}, or --set student.weights=float32",
+        )
     run.optimizer.step()
     run.optimizer.zero_grad(set_to_none=True)
     return values | {"gradient": norm.item()}

@@ -62,7 +62,12 @@ def run(args: argparse.Namespace) -> int:
     plan = Plan(work.SHAPES["full"], device, 4 * args.rounds, RATE)
     found = measured(plan)
     print(report.parts_lines(found["parts"]) + "\n")
-    peer = None if args.alone else trl(settings_of(args) | found["asked"], args.rounds)
+    report.write(args.out, "card", found | {"peer": None})
+    try:
+        peer = None if args.alone else trl(settings_of(args) | found["asked"], args.rounds)
+    except SystemExit as why:  # it does not fit, or does not start: ours is measured all the same
+        print(f"TRL on that GPU: not measured: {why}")
+        peer = None
     found["peer"] = peer
     whole = report.write(args.out, "card", found)
     print(report.card_line(whole["card"]))
@@ -78,8 +83,9 @@ def measured(plan: Plan) -> dict[str, Any]:
             return _measured(plan, examples)
         except torch.cuda.OutOfMemoryError:
             print(f"{count} examples a step do not fit", file=sys.stderr)
-            gc.collect()
-            torch.cuda.empty_cache()
+        # Only now: within the block the error's frames still hold the model.
+        gc.collect()
+        torch.cuda.empty_cache()
     raise SystemExit(f"not even {EXAMPLES[-1]} examples fit into this card's memory")
 
 

@@ -66,3 +66,10 @@ def test_norms_of_parts_are_those_of_the_whole():
     parts = [Norms(part.norm().item(), 2 * part.norm().item()) for part in whole.split(2)]
     assert combined(parts).token == pytest.approx(whole.norm().item(), rel=1e-6)
     assert combined(parts).ratio == pytest.approx(2.0)
+
+
+def test_one_odd_step_does_not_throw_the_scale_about():
+    assert scale(Norms(2.0, 0.0), "auto", 0.1, before=30.0) == 30.0
+    assert scale(Norms(2.0, 1e-9), "auto", 0.1, before=30.0) == 60.0
+    assert scale(Norms(2.0, 2.0), "auto", 0.1, before=30.0) == 15.0
+    assert scale(Norms(2.0, 0.01), "auto", 0.1, before=15.0) == pytest.approx(20.0)

@@ -35,7 +35,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of each side")
     parser.add_argument("--shape", choices=sorted(work.SHAPES), default="slice")
     parser.add_argument("--scale", type=float, default=1.0, help="of the examples' lengths")
-    parser.add_argument("--attention", default="sdpa", help="TRL's (sdpa)")
+    parser.add_argument(
+        "--attention", default="", help="TRL's (sdpa; on a card flash_attention_2, if installed)"
+    )
     parser.add_argument("--loss", default="nll", help="TRL's (nll, its default: fused)")
     parser.add_argument("--alone", action="store_true", help="ours without TRL")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench-train.json")
@@ -46,7 +48,8 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
     """What both sides are told."""
     return {
         "shape": args.shape, "rows": args.rows, "scale": args.scale, "threads": args.threads,
-        "device": "cpu", "rate": RATE, "max_length": MAX_LENGTH, "attention": args.attention,
+        "device": "cpu", "rate": RATE, "max_length": MAX_LENGTH,
+        "attention": args.attention or "sdpa",
         "loss": args.loss, "folder": str(peer.PLACE / "trl"),
     }  # fmt: skip
 

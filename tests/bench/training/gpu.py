@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     print(report.parts_lines(found["parts"]) + "\n")
     report.write(args.out, "card", found | {"peer": None})
     try:
-        peer = None if args.alone else trl(settings_of(args) | found["asked"], args.rounds)
+        peer = None if args.alone else trl(settings_of(args) | found["asked"], args)
     except SystemExit as why:  # it does not fit, or does not start: ours is measured all the same
         print(f"TRL on that GPU: not measured: {why}")
         peer = None
@@ -127,12 +127,18 @@ def _name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def trl(settings: dict[str, Any], rounds: int) -> dict[str, Any] | None:
-    """The same work by TRL in a process of its own; None where it is not installed."""
+def trl(settings: dict[str, Any], args: argparse.Namespace) -> dict[str, Any] | None:
+    """The same work by TRL in a process of its own; None where it is not installed.
+
+    Packed rows need flash attention there: with another one it computes every document's attention
+    to every other, which would be no comparison, so it is not run unless it is asked for by name.
+    """
     from importlib.util import find_spec
 
-    if find_spec("trl") is None:
+    if find_spec("trl") is None or not (args.attention or find_spec("flash_attn")):
         return None
+    settings = settings | {"attention": args.attention or "flash_attention_2"}
+    rounds = args.rounds
     gc.collect()
     torch.cuda.empty_cache()
     side = Side(

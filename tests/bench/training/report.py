@@ -193,7 +193,7 @@ def plain(side: Steps) -> dict[str, Any]:
 def peer_line(found: dict[str, Any], peer: dict[str, Any] | None) -> str:
     """The row of the peer on a card."""
     if peer is None:
-        return "TRL on that GPU: not run (not installed there)"
+        return "TRL on that GPU: not run (trl or flash-attn is not installed there)"
     return (
         f"TRL on that GPU: {peer['tokens_per_second']:.0f} tokens/s, peak "
         f"{peer['peak'] / GIB:.1f} GiB; ours is "

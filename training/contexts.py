@@ -75,6 +75,12 @@ def _ask(job: Job, wanted: list[Problem]) -> None:
         records.close()
     chosen = select.choose(found.samples, settings.select)
     _write(job, work, found, chosen)
+    if found.samples and not chosen.chosen:
+        raise TrainingProblem(
+            f"none of {len(found.samples):,} samples is left by contexts.select={settings.select}; "
+            f"what came of their code: {job.path('contexts.report.json')}",
+            hint="the answers are kept and not asked for again: --set contexts.select=all",
+        )
     progress.close(f"{len(chosen.chosen):,} chosen, {len(found.failures):,} failed")
 
 

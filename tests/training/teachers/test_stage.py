@@ -14,6 +14,7 @@ from random import Random
 import pytest
 
 from assistant.cli.main import main
+from assistant.sandbox import layers
 from tests.support.teacher_server import GOOD, Reply, a_problem
 from training import contexts
 from training.teachers.records import rows
@@ -170,3 +171,12 @@ def test_the_program_explains_only_its_own_world(run, capfd):
     arguments = ["train", "nano", "--stage", "contexts", "--out", str(run), "--resume"]
     assert main(arguments) == 1
     assert "contexts.teacher=program" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(not layers(), reason="no sandbox works on this machine")
+def test_a_selection_that_leaves_nothing_says_so_at_once(server, run, capfd):
+    """And not in the next stage, which would look for examples."""
+    wrong = "```python\ndef f():\n    return None\n```"
+    server.behave = lambda n, body: Reply(wrong if body["temperature"] == 0 else GOOD)
+    assert main(_arguments(server, run, select="passing")) == 1
+    assert "none of 30 samples is left by contexts.select=passing" in capfd.readouterr().err

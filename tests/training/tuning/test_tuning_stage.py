@@ -11,10 +11,14 @@ import torch
 from safetensors.torch import load_file
 
 from assistant.errors import TrainingProblem, UsageProblem
-from tests.training.tuning.support import pretrained
+from tests.training.tuning.support import pretrained, with_
 from training import optimizers, problems, student
+from training.chain import CHAIN
+from training.recipes import find
+from training.stages import hash_settings
 from training.tuning import examples, memory, records, stage, validation
 from training.tuning.machine import Machine
+from training.tuning.objective import Objective
 
 OUTPUTS = ("adapter_model.safetensors", "metrics.jsonl", "samples.jsonl")
 RICH = {
@@ -106,6 +110,48 @@ def test_a_checkpoint_of_other_settings_or_inputs_is_not_gone_on_with(nano, tmp_
     assert _metrics(again) == first
     begun = [json.loads(e) for e in job.path("events.jsonl").read_text().splitlines()]
     assert [e["resumed_at"] for e in begun if e["type"] == "stage_started"] == [0, 0]
+    # It may have been hours: nothing of it is thrown away.
+    kept = torch.load(job.path("checkpoints/adapter.pt.before"), weights_only=True)
+    assert (kept["key"], kept["step"]) == (job.key, len(first))
+    before = job.path("adapter/metrics.jsonl.before").read_text().splitlines()
+    assert [json.loads(line) for line in before] == first
+
+
+def test_what_changes_no_result_does_not_make_another_run(nano):
+    adapter = next(one for one in CHAIN if one.name == "adapter")
+    plain, told, other = (
+        hash_settings(adapter, with_(find("nano").settings, adapter=changes))
+        for changes in ({}, {"checkpoint_every": 7, "trackers": "tensorboard"}, {"lr": 0.5})
+    )
+    assert plain == told != other
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_gradient_that_is_no_number_changes_nothing(nano, tmp_path, monkeypatch, bad):
+    job = pretrained(nano, tmp_path, "llama", adapter={"checkpoint_every": 1})
+    real = Objective.backward
+
+    def backward(self, number, parts, totals):
+        values = real(self, number, parts, totals)
+        if number == 1:
+            first = next(p for p in self.base.parameters() if p.grad is not None)
+            first.grad.view(-1)[0] = bad
+        return values
+
+    monkeypatch.setattr(Objective, "backward", backward)
+    with pytest.raises(TrainingProblem, match="step 1: the gradient is"):
+        stage.make(job)
+    kept = torch.load(job.path("checkpoints/adapter.pt"), weights_only=True)
+    assert kept["step"] == 1
+    assert all(torch.isfinite(value).all() for value in kept["state"]["adapter"].values())
+
+
+def test_without_a_bound_the_gradient_is_as_long_as_it_is(nano, tmp_path):
+    """0 is none, as in other programs, and not a gradient of length 0."""
+    job = pretrained(nano, tmp_path, "llama", adapter={"clip": 0.0})
+    stage.make(job)
+    learned = load_file(job.path("adapter/adapter_model.safetensors"))
+    assert any(value.abs().max() > 0 for name, value in learned.items() if "lora_B" in name)
 
 
 def test_the_folder_tells_versions_and_shows_the_run(nano, tmp_path):
@@ -165,6 +211,17 @@ def test_code_alone_is_asked_of_the_same_problems(nano, tmp_path):
     assert "## Intent" in student.tokenizer(job).decode(reasoning.documents[0].tokens.tolist())
     with pytest.raises(UsageProblem, match=r"adapter.answer=poem"):
         _examples(nano, tmp_path, answer="poem")
+
+
+def test_code_alone_leaves_out_what_is_too_long_with_its_reasoning(nano, tmp_path):
+    """Else the control arm would learn more, and longer, problems than the arm that it is for."""
+    all_of_them = {"tokens": 0, "epochs": 1}
+    whole, _ = _examples(nano, tmp_path / "whole", **all_of_them)
+    limit = sorted(len(one.tokens) for one in whole.documents)[len(whole.documents) // 2]
+    reasoned, _ = _examples(nano, tmp_path / "reasoned", max_length=limit, **all_of_them)
+    code, _ = _examples(nano, tmp_path / "code", answer="code", max_length=limit, **all_of_them)
+    assert [one.id for one in code.problems] == [one.id for one in reasoned.problems]
+    assert 0 < len(code.problems) < len(whole.problems)
 
 
 @pytest.mark.parametrize("name", sorted(optimizers.SCHEDULES))

@@ -244,6 +244,9 @@ def test_a_name_that_is_nearly_right_is_found(capfd):
         ("adapter.lr=-1", "adapter.lr=-1"),
         ("student.weights=nf8", "nf4"),
         ("adapter.packed=maybe", "true or false"),
+        ("adapter.checkpoint_every=0", "more than nothing"),
+        ("curriculum.measure_every=0", "more than nothing"),
+        ("structural.temperature=0", "more than nothing"),
         ("adapter.rank", "KEY=VALUE"),
     ],
 )

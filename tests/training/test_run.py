@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,12 +131,15 @@ def test_a_folder_with_a_run_is_not_written_over(nano, capfd):
     assert "--resume" in capfd.readouterr().err
 
 
-def test_other_settings_run_their_stage_and_what_depends_on_it_again(nano, tmp_path):
-    out = tmp_path / "changed"
-    for path in (p for p in nano.rglob("*") if p.is_file()):
-        (out / path.relative_to(nano)).parent.mkdir(parents=True, exist_ok=True)
-        (out / path.relative_to(nano)).write_bytes(path.read_bytes())
+def _copied(nano: Path, out: Path) -> Path:
+    """The whole run in another folder, without what happened."""
+    shutil.copytree(nano, out)
     (out / runs.EVENTS_FILE).unlink()
+    return out
+
+
+def test_other_settings_run_their_stage_and_what_depends_on_it_again(nano, tmp_path, capfd):
+    out = _copied(nano, tmp_path / "changed")
     arguments = ["--set", "export.type=F16", "--out", str(out), "--resume"]
     assert main(["train", "nano", *arguments]) == 0
     events = [event for _, event in runs.read(out)]
@@ -144,6 +148,23 @@ def test_other_settings_run_their_stage_and_what_depends_on_it_again(nano, tmp_p
     assert skipped == ["problems", "contexts", "tokenizer", "base", "encoder", "adapter", "merge"]
     assert finished == ["gguf", "evaluate", "card", "install"]
     assert "--set export.type=F16" in (out / "MODEL_CARD.md").read_text(encoding="utf-8")
+    # Said before anything is done: a --set that was forgotten must not undo hours in silence.
+    said = capfd.readouterr().err.splitlines()
+    warned = [line.split(":")[0] for line in said if "other settings" in line]
+    assert "gguf" in warned and not {*warned} & {*skipped}
+    assert all("other settings" in line for line in said[: len(warned)])
+
+
+def test_a_benchmark_whose_data_was_missing_is_tried_again(nano, tmp_path):
+    """With `--resume` and the folder of the data the scores that were left out are made."""
+    out = _copied(nano, tmp_path / "without")
+    report = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    left_out = report | {"sets": {"humaneval": {"not_run": "no data", "run_it": "assistant eval"}}}
+    (out / "evaluation.json").write_text(json.dumps(left_out), encoding="utf-8")
+    assert main(["train", "nano", "--out", str(out), "--resume"]) == 0
+    finished = [e.stage for _, e in runs.read(out) if isinstance(e, runs.StageFinished)]
+    assert "evaluate" in finished and "gguf" not in finished
+    assert json.loads((out / "evaluation.json").read_text(encoding="utf-8")) == report
 
 
 def test_a_stage_without_its_input_says_what_is_missing(tmp_path, capfd):

@@ -71,7 +71,9 @@ def test_no_more_solutions_are_parsed_than_wanted(monkeypatch):
 
 
 def test_lengths_are_counted_in_both_tokenizers_and_a_shorter_solution_saves_the_row():
-    count = lambda row, code: len(code)  # noqa: E731
+    def count(row: Row, code: str) -> int:
+        return len(code)
+
     row = Row("1", "s", ("long code", "short"), "taco")
     (kept,) = funnel.fits(count, 6, "too long")(iter([row]), lambda name, reason: None)
     assert kept.solutions == ("short",)

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from assistant.errors import DataProblem, UsageProblem
 from tests.support.taco_rows import data_or_skip, stdin_row, write
 from training.data import folder, functions, hub, lengths, sources
 from training.data.own_code import _parsed
+from training.settings import Problems
 
 ROOT = Path(__file__).parents[3]
 
@@ -213,6 +215,21 @@ def test_without_files_and_network_the_message_says_what_to_do(tmp_path):
         )
         assert "BAAI/TACO is not in the cache of this machine" in told.stdout, told.stderr
         assert "--set problems.folder=FOLDER" in told.stdout
+
+
+def test_rows_from_the_network_wait_for_the_benchmarks(stage, tmp_path, monkeypatch):
+    """Else the first run would learn what every later one leaves out."""
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("ASSISTANT_DATA", str(tmp_path / "empty"))
+    folder = write(tmp_path, [stdin_row(1)])
+    opened = sources.source(Problems(source="taco"), folder)
+    assert len(stage.run(folder)) == 1  # from a folder they are left uncompared, and that is said
+
+    fetched = replace(opened, origin={**opened.origin, "revision": "a" * 40})
+    monkeypatch.setattr(sources, "source", lambda *_: fetched)
+    with pytest.raises(DataProblem, match="can not be compared with"):
+        stage.run(None)
+    assert len(stage.run(None, decontaminate=False)) == 1
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,12 @@ import pytest
 
 from assistant import runs
 from assistant.cli.main import main
-from training.experiments import results, running, sets
+from assistant.errors import TrainingProblem
+from training.chain import CHAIN
+from training.experiments import benchmarked, one_run, results, running, sets
 from training.experiments.sets import Arm
 from training.experiments.work import Work
+from training.stages import Job
 
 SEEDS = 2
 MADE = ("adapter/adapter_model.safetensors", "evaluation.answers.jsonl", "samples.jsonl")
@@ -153,6 +156,34 @@ def test_an_arm_that_fails_is_a_row_and_the_others_go_on(nano_set, tmp_path, cap
     assert "| no-encoder | 1 | failed |" in table and "/nowhere/at\\|all" in table
     # Tried again, it fails again: nothing of the failure was taken for done.
     assert running.run_set(work) == 1
+
+
+def test_what_arms_have_in_common_is_made_before_the_first_of_them(nano_set, tmp_path, monkeypatch):
+    """A teacher that costs money by the hour can go when the first run begins."""
+    out = _copied(nano_set, tmp_path / "set")
+    other = Arm("other-encoder", "one more thing to share", ("encoder.steps=2",))
+    work = Work(replace(NANO, arms=(*NANO.arms, other)), 1, out)
+    shared: list[int] = []
+
+    def stop(one: object, made: Path) -> None:
+        shared.append(len(_shared(out)))
+        raise TrainingProblem("enough")
+
+    monkeypatch.setattr(one_run, "perform", stop)
+    assert running.run_set(work) == 3
+    assert shared == [2, 2, 2]
+
+
+def test_a_benchmark_that_was_not_run_is_no_result(nano_set, tmp_path):
+    """The run says why, and its evaluation does not count as done whatever --data names next."""
+    run = _copied(nano_set, tmp_path / "set", "straight-through") / "straight-through/seed-1"
+    recipe, settings = sets.settings_of(NANO, NANO.arms[0], 1, ["evaluate.benchmarks=humaneval"])
+    why = {"sets": {"humaneval": {"not_run": "no such folder: /nowhere"}}}
+    (run / "evaluation.json").write_text(json.dumps(why), encoding="utf-8")
+    (run / "stages/evaluate.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(TrainingProblem, match="not all benchmarks were run: no such folder"):
+        benchmarked.all_of(Job(CHAIN[-1], recipe, settings, run, None, "key"))
+    assert not (run / "stages/evaluate.json").exists()
 
 
 def test_a_shared_stage_that_fails_fails_its_arms_once(nano_set, tmp_path, capfd):

@@ -62,6 +62,7 @@ def kill(folder: Path, nano: Path, deaths: int) -> None:
             os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT
         ):
             time.sleep(0.001)
+        # A moment by chance, and no wait for anything.
         time.sleep(rng.uniform(0, 2 * seconds / steps))
         os.kill(child, signal.SIGKILL)
         died += _ended(child) == -signal.SIGKILL

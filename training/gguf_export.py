@@ -14,15 +14,12 @@ import gguf
 from assistant.errors import ExportProblem
 from training import (
     files,
-    gguf_metadata,
-    gguf_tensors,
-    gguf_vocabulary,
     student,
     student_checks,
     verify,
-    weights,
 )
-from training.gguf_metadata import ARCHITECTURES, Labels, Origin
+from training.export import checkpoint, metadata, tensors, vocabulary
+from training.export.metadata import ARCHITECTURES, Labels, Origin
 from training.stages import Job
 
 _TYPES = {
@@ -106,33 +103,33 @@ def write(
             f"{folder} is a model of the type {described.get('model_type')!r}; exported are "
             f"{', '.join(ARCHITECTURES)}"
         )
-    source = weights.opened(folder)
+    source = checkpoint.opened(folder)
     shapes = source.shapes()
-    names = gguf_tensors.written(shapes, described)
+    names = tensors.written(shapes, described)
     head = () if described.get("tie_word_embeddings", False) else ("lm_head.weight",)
     for needed in ("model.embed_tokens.weight", "model.norm.weight", *head):
         if needed not in shapes:
             raise ExportProblem(f"{folder} has no tensor {needed}")
     rows = shapes["model.embed_tokens.weight"][0]
-    factors = gguf_metadata.rope_factors(described) if stretch else None
+    factors = metadata.rope_factors(described) if stretch else None
 
     matrix_type, file_type = _TYPES[type_name]
     writer = gguf.GGUFWriter(target, architecture)
-    gguf_metadata.add(writer, described, rows, file_type, labels)
-    words = gguf_vocabulary.read(tokenizer, rows)
-    gguf_vocabulary.add(writer, words, labels.chat, described)
+    metadata.add(writer, described, rows, file_type, labels)
+    words = vocabulary.read(tokenizer, rows)
+    vocabulary.add(writer, words, labels.chat, described)
 
-    kinds = {name: gguf_tensors.stored_type(shapes[name], matrix_type) for name in names}
+    kinds = {name: tensors.stored_type(shapes[name], matrix_type) for name in names}
     for name in names:
-        gguf_tensors.announce(writer, gguf_tensors.gguf_name(name), shapes[name], kinds[name])
+        tensors.announce(writer, tensors.gguf_name(name), shapes[name], kinds[name])
     float32 = gguf.GGMLQuantizationType.F32
     if factors is not None:
-        gguf_tensors.announce(writer, _ROPE_FACTORS, factors.shape, float32)
+        tensors.announce(writer, _ROPE_FACTORS, factors.shape, float32)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     for name in names:
-        whole = gguf_tensors.values(name, source.tensor(name), described, permute=permute)
+        whole = tensors.values(name, source.tensor(name), described, permute=permute)
         writer.write_tensor_data(gguf.quants.quantize(whole, kinds[name]))
     if factors is not None:
         writer.write_tensor_data(factors)

@@ -14,8 +14,8 @@ from typing import Any
 import tokenizers
 
 from assistant.errors import ExportProblem, TrainingProblem, UsageProblem
-from training import gguf_vocabulary
 from training.chat import CHATML, LLAMA3, Chat, plain
+from training.export import vocabulary
 from training.settings import Settings
 
 MODEL_TYPES = ("llama", "qwen2")
@@ -70,7 +70,7 @@ def tokenizer(folder: Path) -> dict[str, Any]:
     """
     found = _json(folder / "tokenizer.json")
     try:
-        gguf_vocabulary.pre_tokenizer_name(found)
+        vocabulary.pre_tokenizer_name(found)
     except ExportProblem as problem:
         raise TrainingProblem(
             f"{folder / 'tokenizer.json'}: {problem}", hint=problem.hint

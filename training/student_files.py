@@ -102,10 +102,10 @@ def digests(job: Job, place: Place) -> dict[str, str]:
     Raises:
         TrainingProblem: the folder has no weights in safetensors.
     """
-    from training import weights
+    from training.export import checkpoint
 
     try:
-        names = [*_BASIC, *weights.file_names(place.folder)]
+        names = [*_BASIC, *checkpoint.file_names(place.folder)]
     except ExportProblem as problem:
         raise TrainingProblem(problem.message, hint=problem.hint) from problem
     known = _read(job).get("files", {})

@@ -21,8 +21,9 @@ import torch
 
 from assistant.engine.logits import all_logits
 from assistant.errors import ExportProblem
-from training import contexts, model, problems, student, weights
+from training import contexts, model, problems, student
 from training.documents import Document, Writer
+from training.export import checkpoint
 from training.stages import Job
 from training.world.evaluation import handwritten_problems
 
@@ -58,7 +59,7 @@ def compare(job: Job, folder: Path) -> dict[str, Any]:
 
 def reference_type(folder: Path) -> str:
     """In which type the torch model of a folder computes: `float32`, or `bfloat16` if large."""
-    count = sum(math.prod(shape) for shape in weights.opened(folder).shapes().values())
+    count = sum(math.prod(shape) for shape in checkpoint.opened(folder).shapes().values())
     return "float32" if count <= FLOAT32_PARAMETERS else "bfloat16"
 
 

@@ -15,11 +15,12 @@ from assistant.errors import ExportProblem
 from assistant.format import FORMAT_NAME, FORMAT_VERSION
 from assistant.models import loadable
 from tests.support import llama3_student as made
-from training import gguf_export, gguf_metadata, gguf_vocabulary, model, student, verify
+from training import gguf_export, model, student, verify
 from training.chain import CHAIN
 from training.chat import CHATML, LLAMA3
 from training.documents import CHAT_TEMPLATE
-from training.gguf_metadata import Labels
+from training.export import metadata, vocabulary
+from training.export.metadata import Labels
 from training.recipes import find
 from training.stages import Job
 
@@ -180,7 +181,7 @@ def test_biases_stay_float32_and_a_qwen_is_not_reordered(tmp_path, rows):
 
 def test_kinds_of_tokens_and_padding(tmp_path):
     folder = _student(tmp_path, dataclasses.replace(made.QWEN, rows=448))
-    found = gguf_vocabulary.read(folder / "tokenizer.json", 448)
+    found = vocabulary.read(folder / "tokenizer.json", 448)
     kinds = dict(zip(found.tokens, found.kinds, strict=True))
     assert found.pre == "qwen2"
     assert kinds["<|im_end|>"] is kinds["<|fim_prefix|>"] is gguf.TokenType.CONTROL
@@ -188,14 +189,14 @@ def test_kinds_of_tokens_and_padding(tmp_path):
     assert kinds["[PAD447]"] is gguf.TokenType.UNUSED
     assert len(found.tokens) == 448
     with pytest.raises(ExportProblem, match="only 300 rows"):
-        gguf_vocabulary.read(folder / "tokenizer.json", 300)
+        vocabulary.read(folder / "tokenizer.json", 300)
 
 
 def test_the_frequencies_of_llama_3_1():
     described = made.config(made.Shape(width=4096, heads=32, rows=9), dict.fromkeys(
         made.LLAMA_SPECIALS, 0
     ))  # fmt: skip
-    factors = gguf_metadata.rope_factors(described)
+    factors = metadata.rope_factors(described)
     # Waves up to 2,048 tokens are left (29 of them: 2 pi 500000^(i/64)), those over 8,192 not.
     assert factors.shape == (64,)
     assert (factors[:29] == 1.0).all()
@@ -205,8 +206,8 @@ def test_the_frequencies_of_llama_3_1():
     old = made.config(made.Shape(width=4096, heads=32, rows=9, form="old"), dict.fromkeys(
         made.LLAMA_SPECIALS, 0
     ))  # fmt: skip
-    assert (gguf_metadata.rope_factors(old) == factors).all()
-    assert gguf_metadata.rope(old)[0] == 500000.0
+    assert (metadata.rope_factors(old) == factors).all()
+    assert metadata.rope(old)[0] == 500000.0
 
 
 def test_a_model_without_its_head_is_refused(tmp_path):

@@ -13,15 +13,15 @@ from safetensors.torch import load_file, save_file
 from assistant.errors import ExportProblem
 from tests.support import llama3_student as made
 from tests.support.student_runs import SEVEN, with_adapter
-from training import model, student, weights
-from training.merge import changes, merged
+from training import model, student
+from training.export import checkpoint, merging
+from training.export.adapter import changes
 
 
 def _merged(base, adapter) -> dict[str, torch.Tensor]:
     """Every tensor of the folder `base` with the adapter in its folder."""
-    source = weights.opened(base)
-    found = changes(adapter, source.shapes())
-    return {name: merged(source.tensor(name), found.get(name)) for name in source.places}
+    both = merging.opened(base, adapter)
+    return {name: both.tensor(name) for name in both.shapes()}
 
 
 def test_the_merged_weights_are_those_of_peft(nano):
@@ -59,7 +59,7 @@ def test_every_kind_of_adapter_merges_as_peft_merges_it(students, kind, options,
     tuned.save_pretrained(str(tmp_path))
     found = _merged(students[kind], tmp_path)
     expected = tuned.merge_and_unload().state_dict()
-    base = weights.opened(students[kind])
+    base = checkpoint.opened(students[kind])
     for name, weight in found.items():
         assert weight.dtype == torch.float32
         torch.testing.assert_close(weight, expected[name], atol=1e-5, rtol=1e-5)
@@ -75,7 +75,7 @@ def test_a_small_change_of_bfloat16_weights_is_not_rounded_away(students, tmp_pa
     tuned.save_pretrained(str(tmp_path))
     name = "model.layers.0.mlp.up_proj.weight"
     change = _merged(students["llama"], tmp_path)[name]
-    change = change - weights.opened(students["llama"]).tensor(name).float()
+    change = change - checkpoint.opened(students["llama"]).tensor(name).float()
     lora = load_file(tmp_path / "adapter_model.safetensors")
     stem = f"base_model.model.{name.removesuffix('.weight')}"
     whole = 1.5 * lora[f"{stem}.lora_B.weight"] @ lora[f"{stem}.lora_A.weight"]
@@ -83,15 +83,15 @@ def test_a_small_change_of_bfloat16_weights_is_not_rounded_away(students, tmp_pa
 
 
 def test_files_of_limited_size_hold_the_same_model(students, tmp_path):
-    source = weights.opened(students["llama"])
+    source = checkpoint.opened(students["llama"])
     shapes = source.shapes()
-    weights.write(tmp_path, shapes, lambda name: source.tensor(name).float(), shard_bytes=60_000)
+    checkpoint.write(tmp_path, shapes, lambda name: source.tensor(name).float(), shard_bytes=60_000)
     files = sorted(path.name for path in tmp_path.glob("*.safetensors"))
     assert len(files) > 3
-    again = weights.opened(tmp_path)
+    again = checkpoint.opened(tmp_path)
     assert again.shapes() == shapes
     assert all(torch.equal(again.tensor(n), source.tensor(n).float()) for n in shapes)
-    index = json.loads((tmp_path / weights.INDEX).read_text())
+    index = json.loads((tmp_path / checkpoint.INDEX).read_text())
     assert sorted(index["metadata"]["sha256"]) == files
 
 
@@ -103,7 +103,7 @@ def adapter(nano, tmp_path):
 
 @pytest.fixture
 def shapes(nano):
-    return weights.opened(nano / "base").shapes()
+    return checkpoint.opened(nano / "base").shapes()
 
 
 def _with(adapter, **options):

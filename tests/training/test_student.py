@@ -17,7 +17,7 @@ from tests.support import llama3_student as made
 from tests.support.student_runs import job, run, settings_of
 from training import gguf_export, student
 from training.documents import Special, Writer
-from training.gguf_metadata import Labels
+from training.export.metadata import Labels
 from training.settings import Contexts, Export, Student
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from assistant.errors import ExportProblem
-from training.gguf_metadata import kv_heads
+from training.export.metadata import kv_heads
 
 _LAYER_NAMES = {
     "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",

@@ -58,6 +58,12 @@ class Weights:
             value: torch.Tensor = tensors.get_tensor(name)
         return value
 
+    def rows(self, name: str, start: int, stop: int) -> torch.Tensor:
+        """Rows of a tensor from `start` on, before `stop`, as they are stored."""
+        with _opened(self.places[name]) as tensors:
+            value: torch.Tensor = tensors.get_slice(name)[start:stop]
+        return value
+
 
 def opened(folder: Path) -> Weights:
     """The weights in `folder`.

@@ -1,0 +1,13 @@
+"""From a checkpoint and an adapter to a GGUF file, tensor by tensor, and the proof of it.
+
+    checkpoint   safetensors: shapes without reading, rows without the rest
+    adapter      what an adapter of PEFT does to which tensor
+    merging      base and adapter as one model, rows of it in float32
+    families     kinds of models: llama.cpp's names of their tensors, order of rows, settings
+    vocabulary   a tokenizer.json in llama.cpp's words
+    metadata     what a file says of itself
+    writing      the file, block of rows by block, gone on with where it was left
+
+Absent: llama.cpp (`assistant.engine` runs and quantises), the stages of a recipe (`training.merge`,
+`training.gguf_export` call what is here), and any model that is in memory as a whole.
+"""

@@ -27,7 +27,7 @@ from tests.bench.serving.report import processor
 from tests.bench.training.work import SHAPES, Shape
 from tests.support.llama3_student import llama_tokenizer_of
 
-_MADE = "made.json"
+_MADE, _BASE = "made.json", "random-8b"
 _RSLORA = True
 
 
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     names = (args.only,) if args.only else (sides.USUAL, sides.OURS)
     args.folder.mkdir(parents=True, exist_ok=True)
     sizes = space.sizes(shape)
-    made = args.folder / "base" / _MADE
+    made = args.folder / _BASE / _MADE
     there = sizes.base + sizes.adapter if _is_made(made, shape) else 0
     print(space.check(args.folder, sizes.widest(names), there))
     if sides.USUAL in names and sizes.merging > space.available():
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _prepare(folder: Path, shape: Shape, tools: peer.Tools) -> tuple[Path, Path]:
     """Base and adapter, written unless they are there."""
-    base, adapter = folder / "base", folder / "adapter"
+    base, adapter = folder / _BASE, folder / "adapter"
     if not _is_made(base / _MADE, shape):
         print(f"writing the base and the adapter to {folder} ...", flush=True)
         for old in (base, adapter):

@@ -92,6 +92,7 @@ def write_base(
     _json(folder / "model.safetensors.index.json", index)
     _json(folder / "tokenizer.json", dict(tokenizer))
     _json(folder / "tokenizer_config.json", _tokenizer_settings(template))
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# Random weights\n")
     # Last: who finds it finds everything.
     _json(folder / "config.json", config(shape))
 

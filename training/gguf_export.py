@@ -18,8 +18,8 @@ from training import (
     student_checks,
     verify,
 )
-from training.export import checkpoint, metadata, tensors, vocabulary
-from training.export.metadata import ARCHITECTURES, Labels, Origin
+from training.export import checkpoint, families, metadata, tensors, vocabulary
+from training.export.metadata import Labels, Origin
 from training.stages import Job
 
 _TYPES = {
@@ -27,7 +27,6 @@ _TYPES = {
     "F16": (gguf.GGMLQuantizationType.F16, gguf.LlamaFileType.MOSTLY_F16),
     "Q8_0": (gguf.GGMLQuantizationType.Q8_0, gguf.LlamaFileType.MOSTLY_Q8_0),
 }
-_ROPE_FACTORS = "rope_freqs.weight"
 
 
 def make(job: Job) -> None:
@@ -97,40 +96,28 @@ def write(
             hint="--set export.type=Q8_0",
         )
     described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    architecture = ARCHITECTURES.get(described.get("model_type", ""))
-    if architecture is None:
-        raise ExportProblem(
-            f"{folder} is a model of the type {described.get('model_type')!r}; exported are "
-            f"{', '.join(ARCHITECTURES)}"
-        )
+    family = families.find(described)
     source = checkpoint.opened(folder)
-    shapes = source.shapes()
-    names = tensors.written(shapes, described)
-    head = () if described.get("tie_word_embeddings", False) else ("lm_head.weight",)
-    for needed in ("model.embed_tokens.weight", "model.norm.weight", *head):
-        if needed not in shapes:
-            raise ExportProblem(f"{folder} has no tensor {needed}")
-    rows = shapes["model.embed_tokens.weight"][0]
-    factors = metadata.rope_factors(described) if stretch else None
+    planned = families.tensors(family, source.shapes(), described)
+    rows = described["vocab_size"]
+    constants = families.constants(family, described) if stretch else {}
 
     matrix_type, file_type = _TYPES[type_name]
-    writer = gguf.GGUFWriter(target, architecture)
-    metadata.add(writer, described, rows, file_type, labels)
-    words = vocabulary.read(tokenizer, rows)
-    vocabulary.add(writer, words, labels.chat, described)
+    writer = gguf.GGUFWriter(target, family.architecture)
+    metadata.add(writer, family, described, rows, file_type, labels)
+    vocabulary.add(writer, vocabulary.read(tokenizer, rows), labels.chat, described)
 
-    kinds = {name: tensors.stored_type(shapes[name], matrix_type) for name in names}
-    for name in names:
-        tensors.announce(writer, tensors.gguf_name(name), shapes[name], kinds[name])
-    float32 = gguf.GGMLQuantizationType.F32
-    if factors is not None:
-        tensors.announce(writer, _ROPE_FACTORS, factors.shape, float32)
+    kinds = [tensors.stored_type(one.shape, matrix_type) for one in planned]
+    for name, value in constants.items():
+        tensors.announce(writer, name, value.shape, gguf.GGMLQuantizationType.F32)
+    for one, kind in zip(planned, kinds, strict=True):
+        tensors.announce(writer, one.name, one.shape, kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
-    for name in names:
-        whole = tensors.values(name, source.tensor(name), described, permute=permute)
-        writer.write_tensor_data(gguf.quants.quantize(whole, kinds[name]))
-    if factors is not None:
-        writer.write_tensor_data(factors)
+    for value in constants.values():
+        writer.write_tensor_data(value)
+    for one, kind in zip(planned, kinds, strict=True):
+        whole = tensors.values(one, source.tensor(one.source), permute=permute)
+        writer.write_tensor_data(gguf.quants.quantize(whole, kind))
     writer.close()

@@ -19,7 +19,7 @@ from training import gguf_export, model, student, verify
 from training.chain import CHAIN
 from training.chat import CHATML, LLAMA3
 from training.documents import CHAT_TEMPLATE
-from training.export import metadata, vocabulary
+from training.export import families, rotary, vocabulary
 from training.export.metadata import Labels
 from training.recipes import find
 from training.stages import Job
@@ -196,7 +196,8 @@ def test_the_frequencies_of_llama_3_1():
     described = made.config(made.Shape(width=4096, heads=32, rows=9), dict.fromkeys(
         made.LLAMA_SPECIALS, 0
     ))  # fmt: skip
-    factors = metadata.rope_factors(described)
+    family = families.find(described)
+    (factors,) = families.constants(family, described).values()
     # Waves up to 2,048 tokens are left (29 of them: 2 pi 500000^(i/64)), those over 8,192 not.
     assert factors.shape == (64,)
     assert (factors[:29] == 1.0).all()
@@ -206,8 +207,8 @@ def test_the_frequencies_of_llama_3_1():
     old = made.config(made.Shape(width=4096, heads=32, rows=9, form="old"), dict.fromkeys(
         made.LLAMA_SPECIALS, 0
     ))  # fmt: skip
-    assert (metadata.rope_factors(old) == factors).all()
-    assert metadata.rope(old)[0] == 500000.0
+    assert (families.constants(family, old)[rotary.FACTORS] == factors).all()
+    assert families.base(family, old) == 500000.0
 
 
 def test_a_model_without_its_head_is_refused(tmp_path):

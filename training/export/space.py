@@ -46,8 +46,7 @@ def check_disk(need: Need) -> None:
     if wanted > free:
         besides = f" and {size(need.between)} on the way to it" if need.between else ""
         raise ExportProblem(
-            f"{need.target} takes {size(need.result)}{besides}, and {folder} has "
-            f"{size(free)} left",
+            f"{need.target} takes {size(need.result)}{besides}, and {folder} has {size(free)} left",
             hint="name a folder on another disk with --out, or take a smaller --type",
         )
 
@@ -75,4 +74,3 @@ def _available() -> int | None:
         return None
     found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
     return int(found[0]) * 1024 if found else None
-

@@ -12,9 +12,15 @@ import gguf
 from gguf import GGMLQuantizationType as Kind
 from gguf import LlamaFileType as FileType
 
+from assistant.engine import quantiser_types
 from assistant.errors import UsageProblem
 
-DIVERGENCE_SOURCE = "Llama 3 8B on wikitext-2, as llama.cpp measured it (tools/perplexity)"
+DIVERGENCE: dict[str, float] = {
+    "F32": 0.0, "F16": 0.00055, "Q8_0": 0.00136, "Q6_K": 0.00545, "Q5_K_M": 0.0108,
+    "Q4_K_M": 0.0313, "Q4_0": 0.0719, "Q2_K": 0.445,
+}  # fmt: skip
+"""What is to be expected: mean Kullback-Leibler divergence from float16, nats. Llama 3 8B on
+wikitext-2 as llama.cpp has measured it (its tools/perplexity); float16 is the noise of that."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +29,13 @@ class Type:
 
     Attributes:
         name: as in `--type`.
-        file_type: its number in a file.
         kind: of the matrices, where it is written here; None: llama.cpp's quantiser makes it.
-        divergence: what is to be expected (mean Kullback-Leibler divergence, nats); None: nobody
-            measured it.
+        file_type: its number in a file, where it is written here.
     """
 
     name: str
-    file_type: FileType
     kind: Kind | None = None
-    divergence: float | None = None
+    file_type: FileType = FileType.GUESSED
 
     @property
     def direct(self) -> bool:
@@ -41,33 +44,19 @@ class Type:
 
 
 _DIRECT = (
-    Type("F32", FileType.ALL_F32, Kind.F32, 0.0),
-    Type("F16", FileType.MOSTLY_F16, Kind.F16, 0.00055),
-    Type("BF16", FileType.MOSTLY_BF16, Kind.BF16, 0.00057),
-    Type("Q8_0", FileType.MOSTLY_Q8_0, Kind.Q8_0, 0.00136),
-    Type("Q5_1", FileType.MOSTLY_Q5_1, Kind.Q5_1),
-    Type("Q5_0", FileType.MOSTLY_Q5_0, Kind.Q5_0),
-    Type("Q4_1", FileType.MOSTLY_Q4_1, Kind.Q4_1),
-    Type("Q4_0", FileType.MOSTLY_Q4_0, Kind.Q4_0, 0.0719),
-    Type("TQ2_0", FileType.MOSTLY_TQ2_0, Kind.TQ2_0),
-    Type("TQ1_0", FileType.MOSTLY_TQ1_0, Kind.TQ1_0),
+    Type("F32", Kind.F32, FileType.ALL_F32),
+    Type("F16", Kind.F16, FileType.MOSTLY_F16),
+    Type("BF16", Kind.BF16, FileType.MOSTLY_BF16),
+    Type("Q8_0", Kind.Q8_0, FileType.MOSTLY_Q8_0),
+    Type("Q5_1", Kind.Q5_1, FileType.MOSTLY_Q5_1),
+    Type("Q5_0", Kind.Q5_0, FileType.MOSTLY_Q5_0),
+    Type("Q4_1", Kind.Q4_1, FileType.MOSTLY_Q4_1),
+    Type("Q4_0", Kind.Q4_0, FileType.MOSTLY_Q4_0),
+    Type("TQ2_0", Kind.TQ2_0, FileType.MOSTLY_TQ2_0),
+    Type("TQ1_0", Kind.TQ1_0, FileType.MOSTLY_TQ1_0),
 )
-_BY_LLAMA_CPP = (
-    Type("Q6_K", FileType.MOSTLY_Q6_K, None, 0.00545),
-    Type("Q5_K_M", FileType.MOSTLY_Q5_K_M, None, 0.0108),
-    Type("Q5_K_S", FileType.MOSTLY_Q5_K_S),
-    Type("Q4_K_M", FileType.MOSTLY_Q4_K_M, None, 0.0313),
-    Type("Q4_K_S", FileType.MOSTLY_Q4_K_S),
-    Type("Q3_K_L", FileType.MOSTLY_Q3_K_L),
-    Type("Q3_K_M", FileType.MOSTLY_Q3_K_M),
-    Type("Q3_K_S", FileType.MOSTLY_Q3_K_S),
-    Type("Q2_K", FileType.MOSTLY_Q2_K, None, 0.445),
-    Type("IQ4_NL", FileType.MOSTLY_IQ4_NL),
-    Type("IQ4_XS", FileType.MOSTLY_IQ4_XS),
-    Type("IQ3_M", FileType.MOSTLY_IQ3_M),
-    Type("IQ2_M", FileType.MOSTLY_IQ2_M),
-)
-TYPES = {one.name: one for one in (*_DIRECT, *_BY_LLAMA_CPP)}
+TYPES = {one.name: one for one in _DIRECT}
+TYPES |= {name: Type(name) for name in quantiser_types.TYPES if name not in TYPES}
 INTERMEDIATE = TYPES["F16"]
 """What the quantiser reads."""
 
@@ -80,8 +69,8 @@ def find(name: str) -> Type:
     """
     found = TYPES.get(name.upper())
     if found is None:
-        direct = ", ".join(one.name for one in _DIRECT)
-        others = ", ".join(one.name for one in _BY_LLAMA_CPP)
+        direct = ", ".join(one.name for one in TYPES.values() if one.direct)
+        others = ", ".join(one.name for one in TYPES.values() if not one.direct)
         raise UsageProblem(
             f"there is no type {name!r}",
             hint=f"written directly: {direct}; by llama.cpp's quantiser: {others}",

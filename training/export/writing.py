@@ -67,7 +67,7 @@ def write(
             if _renamed(known, layout):
                 on_bytes(layout.size)
             else:
-                known = _one_file(content, layout, target, known, pool, on_bytes)
+                known = _one_file(content, layout, target, known, pool, threads, on_bytes)
         for layout in reversed(layouts):  # the first one names the others, so it comes last
             if partial(layout.path).exists():
                 partial(layout.path).replace(layout.path)
@@ -93,7 +93,7 @@ def _renamed(known: Record, layout: FileLayout) -> bool:
 
 def _one_file(
     content: Content, layout: FileLayout, target: Path, known: Record, pool: ThreadPoolExecutor,
-    on_bytes: OnBytes,
+    threads: int, on_bytes: OnBytes,
 ) -> Record:  # fmt: skip
     """Write what is missing of one file; how far the export is then."""
     path, name = partial(layout.path), layout.path.name
@@ -115,7 +115,7 @@ def _one_file(
         file.truncate()
         noted = start
         for number, placed in enumerate(layout.tensors[done:], start=done + 1):
-            for part in _in_order(pool, content, placed):
+            for part in _in_order(pool, threads, content, placed):
                 part.tofile(file)
                 on_bytes(part.nbytes)
             file.write(b"\0" * (-file.tell() % 32))
@@ -136,7 +136,7 @@ def _fits(file: BinaryIO, layout: FileLayout, start: int) -> bool:
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, content: Content, placed: Placed
+    pool: ThreadPoolExecutor, ahead: int, content: Content, placed: Placed
 ) -> Iterator[np.ndarray]:
     """The bytes of a tensor by blocks of rows, as many ahead as there are threads."""
     if placed.source is None:
@@ -145,7 +145,7 @@ def _in_order(
     waiting: collections.deque[Future[np.ndarray]] = collections.deque()
     for start, stop in blocks(placed):
         waiting.append(pool.submit(_block, content, placed, start, stop))
-        if len(waiting) > pool._max_workers:
+        if len(waiting) > ahead:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()

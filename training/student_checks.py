@@ -15,7 +15,7 @@ import tokenizers
 
 from assistant.errors import ExportProblem, TrainingProblem, UsageProblem
 from training.chat import CHATML, LLAMA3, Chat, plain
-from training.export import families, vocabulary
+from training.export import families, splitting
 from training.settings import Settings
 
 MODEL_TYPES = ("llama", "qwen2")
@@ -60,17 +60,11 @@ def tokenizer(folder: Path) -> dict[str, Any]:
     """
     found = _json(folder / "tokenizer.json")
     try:
-        vocabulary.pre_tokenizer_name(found)
+        splitting.name(found)
     except ExportProblem as problem:
         raise TrainingProblem(
             f"{folder / 'tokenizer.json'}: {problem}", hint=problem.hint
         ) from None
-    normalizer = (found.get("normalizer") or {}).get("type")
-    if normalizer not in (None, "NFC"):
-        raise TrainingProblem(
-            f"{folder / 'tokenizer.json'} changes texts before it splits them ({normalizer}), "
-            "which serving does not do"
-        )
     return found | {"normalizer": None, "truncation": None, "padding": None}
 
 

@@ -105,6 +105,19 @@ _FAMILIES = (
         "qwen3", "qwen3", normed=True, ropes=_WITHOUT_LLAMA3,
         needed=("num_key_value_heads", "head_dim"),
     ),
+    Family(
+        "smollm3", "smollm3", reordered=True, ropes=_WITHOUT_LLAMA3, base=2000000.0, tied=True,
+        needed=("num_key_value_heads",),
+    ),
+    Family(
+        "granite", "granite", reordered=True, biases=_LLAMA_BIASES,
+        scales=(
+            ("attention_multiplier", "add_attention_scale"),
+            ("embedding_multiplier", "add_embedding_scale"),
+            ("residual_multiplier", "add_residual_scale"),
+            ("logits_scaling", "add_logit_scale"),
+        ),
+    ),
 )  # fmt: skip
 KNOWN = {family.model_type: family for family in _FAMILIES}
 """By transformers' name."""
@@ -151,9 +164,25 @@ def _obstacles(family: Family, described: Mapping[str, Any]) -> Iterator[str]:
     for name in ("attention_bias", "mlp_bias"):
         if described.get(name) and name not in allowed and "" not in allowed:
             yield f"biases ({name}=true), for which llama.cpp has no place"
+    if family.model_type == "smollm3" and not _every_fourth_without(described):
+        yield (
+            "positions in other layers (no_rope_layers) than all "
+            "but every fourth, which is what llama.cpp computes"
+        )
     rows = described["num_attention_heads"] * head_size(described)
     if family.architecture == "qwen2" and rows != described["hidden_size"]:
         yield f"heads of {rows} values in all beside hidden_size={described['hidden_size']}"
+
+
+def _every_fourth_without(described: Mapping[str, Any]) -> bool:
+    """Whether every fourth layer, and no other, has no rotary positions (0 in the list)."""
+    count = described["num_hidden_layers"]
+    step = described.get("no_rope_layer_interval", _STEP_WITHOUT_POSITIONS)
+    found = described.get("no_rope_layers") or [
+        int((layer + 1) % step != 0) for layer in range(count)
+    ]
+    wanted = [int((layer + 1) % _STEP_WITHOUT_POSITIONS != 0) for layer in range(count)]
+    return list(map(int, found[:count])) == wanted
 
 
 def kv_heads(described: Mapping[str, Any]) -> int:

@@ -43,6 +43,7 @@ class Labels:
     licence: str = "apache-2.0"
     description: str = FROM_SCRATCH
     chat: Chat | None = CHATML
+    """None: the model's own template and special tokens."""
     origin: Origin | None = None
     follows_format: bool = True
     """It was tuned on the completion format, so that it needs no instruction."""

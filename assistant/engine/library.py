@@ -30,6 +30,9 @@ _ABORTED = ("with error 1", "compute status: 1", "ret = 2")
 _ABORT_FOLLOWS = "removing memory module entries"
 # Of no interest: no sequence gets longer than what the model was trained for, all together may.
 _TOGETHER = "possible training context overflow"
+# Once for each matrix of an adapter, when those of the model are stored in another order.
+_BESIDE = "fallback to CPU"
+_OF_NO_INTEREST = (_ABORT_FOLLOWS, _TOGETHER, _BESIDE)
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +116,7 @@ def _log_callback(lib: Any) -> Any:
         line = text.decode("utf-8", "replace").strip()
         if not line.strip("."):  # loading prints a row of dots
             return
-        if line.endswith(_ABORTED) or _ABORT_FOLLOWS in line or _TOGETHER in line:
+        if line.endswith(_ABORTED) or any(part in line for part in _OF_NO_INTEREST):
             log.debug("%s", line)
             return
         log.log(level, "%s", line)

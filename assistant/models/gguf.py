@@ -94,6 +94,8 @@ class Header:
     file_size: int
     metadata: dict[str, Any] = field(repr=False)
     tensors: tuple[Tensor, ...] = field(repr=False)
+    types: dict[str, int] = field(default_factory=dict, repr=False)
+    """Of the metadata, as the file numbers them."""
 
     @property
     def architecture(self) -> str:
@@ -239,7 +241,7 @@ def _parse(path: Path, data: mmap.mmap, size: int) -> Header:
     metadata = reader.metadata(key_count)
     infos = [reader.tensor_info() for _ in range(tensor_count)]
     tensors = _place(path, infos, reader.position, metadata, size)
-    return Header(path, version, size, metadata, tensors)
+    return Header(path, version, size, metadata, tensors, reader.types)
 
 
 _Info = tuple[str, tuple[int, ...], int, int]
@@ -299,6 +301,7 @@ class _Reader:
         self._data = data
         self._size = size
         self._kept = 0
+        self.types: dict[str, int] = {}
 
     def take(self, count: int) -> int:
         """The start of the next `count` bytes; moves behind them."""
@@ -331,7 +334,8 @@ class _Reader:
             if not key or key in found:
                 what = f"the metadata key {key!r} occurs twice" if key else "a key has no name"
                 raise impossible(self.path, what)
-            found[key] = self._value(self.scalar("I"), key)
+            self.types[key] = kind = self.scalar("I")
+            found[key] = self._value(kind, key)
         return found
 
     def tensor_info(self) -> _Info:

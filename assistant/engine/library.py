@@ -20,6 +20,10 @@ from assistant.errors import EngineProblem
 PINNED_VERSION = "0.3.36"
 
 _CONTEXT_DEFAULTS = {"n_batch": 2048, "n_ubatch": 512, "flash_attn_type": -1, "type_k": 1}
+_QUANTIZE_DEFAULTS = {
+    "nthread": 0, "ftype": 7, "quantize_output_tensor": True, "dry_run": False,
+    "max_buf_size": 8 << 30,
+}  # fmt: skip
 _MODEL_DEFAULTS = {"n_gpu_layers": -1, "split_mode": 1, "vocab_only": False}
 
 # ggml_log_level: DEBUG 1, INFO 2, WARN 3, ERROR 4, CONT 5 (goes on with the previous level).
@@ -71,6 +75,17 @@ def llama() -> Any:
     lib.llama_log_set(_log_callback(lib), ctypes.c_void_p(0))
     lib.llama_backend_init()
     return lib
+
+
+def quantisation() -> Any:
+    """How llama.cpp makes a model smaller, to be filled in: a `llama_model_quantize_params`.
+
+    Raises:
+        EngineProblem: the library is missing, broken, or another version.
+    """
+    params = llama().llama_model_quantize_default_params()
+    _check_layout("llama_model_quantize_params", params, _QUANTIZE_DEFAULTS)
+    return params
 
 
 def errors_of_library() -> str:

@@ -1,41 +1,22 @@
-"""Stage `gguf`: the model as one file that llama.cpp runs, then a comparison of both.
-
-Written through the `gguf` package alone, in two passes: names, shapes and types first, then one
-tensor after another, so that no more than one is in memory. The same model gives the same bytes.
-"""
+"""Stage `gguf`: the model as one file that llama.cpp runs, then a comparison of both."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import gguf
-
-from assistant.errors import ExportProblem
-from training import (
-    files,
-    student,
-    student_checks,
-    verify,
-)
-from training.export import checkpoint, metadata, tensors, vocabulary
-from training.export.metadata import ARCHITECTURES, Labels, Origin
+from training import files, student, verify
+from training.export import content, lineage, making, merging
+from training.export.metadata import Labels
 from training.stages import Job
-
-_TYPES = {
-    "F32": (gguf.GGMLQuantizationType.F32, gguf.LlamaFileType.ALL_F32),
-    "F16": (gguf.GGMLQuantizationType.F16, gguf.LlamaFileType.MOSTLY_F16),
-    "Q8_0": (gguf.GGMLQuantizationType.Q8_0, gguf.LlamaFileType.MOSTLY_Q8_0),
-}
-_ROPE_FACTORS = "rope_freqs.weight"
 
 
 def make(job: Job) -> None:
     """Write `model.gguf` and `verify.json`."""
-    settings = job.settings.export
-    source = model_folder(job)
-    with files.replacing(job.path("model.gguf")) as partial:
-        write(source, student.tokenizer_file(job), partial, settings.type, labels(job))
+    source, target = model_folder(job), job.path("model.gguf")
+    write(
+        source, student.tokenizer_file(job), target, job.settings.export.type, lineage.of_run(job),
+        threads=job.settings.threads,
+    )  # fmt: skip
     files.write_json(job.path("verify.json"), verify.compare(job, source))
 
 
@@ -44,36 +25,8 @@ def model_folder(job: Job) -> Path:
     return student.folder(job) if job.settings.chain == "untrained" else job.path("merged")
 
 
-def labels(job: Job) -> Labels:
-    """What the file says of itself."""
-    name = job.settings.export.name
-    if job.settings.chain == "scratch":
-        return Labels(name)
-    found = student.describe(job)
-    tuned = job.settings.chain == "pretrained"
-    learned = "tuned on reasoning and code" if tuned else "as it is, not tuned"
-    told = f"{found.source}, {learned}, by `assistant train`."
-    if student_checks.is_llama(job.settings, found.source, found.licence):
-        told += " Built with Llama."
-    return Labels(
-        name,
-        licence=found.licence,
-        description=told,
-        chat=student.chat(job),
-        origin=Origin(found.source, found.revision),
-        follows_format=tuned,
-    )
-
-
 def write(
-    folder: Path,
-    tokenizer: Path,
-    target: Path,
-    type_name: str,
-    labels: Labels,
-    *,
-    permute: bool = True,
-    stretch: bool = True,
+    folder: Path, tokenizer: Path, target: Path, type_name: str, labels: Labels, threads: int = 1
 ) -> None:
     """Write the model in `folder` to the file `target`.
 
@@ -81,56 +34,15 @@ def write(
         folder: has `config.json` and safetensors, one file or several.
         tokenizer: its `tokenizer.json`.
         target: the GGUF file.
-        type_name: how matrices are stored: F32, F16 or Q8_0.
+        type_name: how matrices are stored, as `--type` of `assistant export`.
         labels: name, licence, chat format.
-        permute: reorder the rows of queries and keys; False makes a file that is wrong, for
-            testing that the comparison finds it.
-        stretch: write Llama 3's divisors of the rotary frequencies; False, likewise.
+        threads: that work at the same time.
 
     Raises:
-        ExportProblem: the type, the model or the tokenizer is of a kind that is not written here,
-            or the weights have values that are no numbers.
+        UsageProblem: there is no such type.
+        ExportProblem: the model or the tokenizer is of a kind that is not written here, or the
+            weights have values that are no numbers.
     """
-    if type_name not in _TYPES:
-        raise ExportProblem(
-            f"GGUF type {type_name!r} is not written here; there are: {', '.join(_TYPES)}",
-            hint="--set export.type=Q8_0",
-        )
-    described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    architecture = ARCHITECTURES.get(described.get("model_type", ""))
-    if architecture is None:
-        raise ExportProblem(
-            f"{folder} is a model of the type {described.get('model_type')!r}; exported are "
-            f"{', '.join(ARCHITECTURES)}"
-        )
-    source = checkpoint.opened(folder)
-    shapes = source.shapes()
-    names = tensors.written(shapes, described)
-    head = () if described.get("tie_word_embeddings", False) else ("lm_head.weight",)
-    for needed in ("model.embed_tokens.weight", "model.norm.weight", *head):
-        if needed not in shapes:
-            raise ExportProblem(f"{folder} has no tensor {needed}")
-    rows = shapes["model.embed_tokens.weight"][0]
-    factors = metadata.rope_factors(described) if stretch else None
-
-    matrix_type, file_type = _TYPES[type_name]
-    writer = gguf.GGUFWriter(target, architecture)
-    metadata.add(writer, described, rows, file_type, labels)
-    words = vocabulary.read(tokenizer, rows)
-    vocabulary.add(writer, words, labels.chat, described)
-
-    kinds = {name: tensors.stored_type(shapes[name], matrix_type) for name in names}
-    for name in names:
-        tensors.announce(writer, tensors.gguf_name(name), shapes[name], kinds[name])
-    float32 = gguf.GGMLQuantizationType.F32
-    if factors is not None:
-        tensors.announce(writer, _ROPE_FACTORS, factors.shape, float32)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_ti_data_to_file()
-    for name in names:
-        whole = tensors.values(name, source.tensor(name), described, permute=permute)
-        writer.write_tensor_data(gguf.quants.quantize(whole, kinds[name]))
-    if factors is not None:
-        writer.write_tensor_data(factors)
-    writer.close()
+    found = content.of(merging.opened(folder), tokenizer, labels)
+    making.make(making.Order(found, target, type_name, (folder, tokenizer), threads=threads))
+    making.forget(target)

@@ -14,7 +14,7 @@ from training.stages import Job
 def make(job: Job) -> None:
     """Write `merged/`."""
     both = merging.opened(student.folder(job), job.path("adapter"))
-    shapes, described = both.shapes(), dict(both.described)
+    shapes, described = both.shapes, both.described
     target = job.path("merged")
     if job.settings.chain == "scratch":
         tensors = {name: both.tensor(name) for name in shapes}
@@ -28,7 +28,7 @@ def make(job: Job) -> None:
 
     checkpoint.write(target, shapes, one)
     files.write_json(target / "config.json", _in_float32(described))
-    progress.close(f"{len(both.changes)} matrices changed")
+    progress.close(f"{len(both.adapter.touched)} matrices changed")
 
 
 def _in_float32(described: dict[str, Any]) -> dict[str, Any]:

@@ -15,15 +15,11 @@ import tokenizers
 
 from assistant.errors import ExportProblem, TrainingProblem, UsageProblem
 from training.chat import CHATML, LLAMA3, Chat, plain
-from training.export import vocabulary
+from training.export import families, splitting
 from training.settings import Settings
 
 MODEL_TYPES = ("llama", "qwen2")
-_NEEDED = (
-    "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
-    "num_attention_heads", "max_position_embeddings", "rms_norm_eps",
-)  # fmt: skip
-_ROPE = ("default", "llama3")
+"""Kinds of models that are trained; `families` has those that are exported."""
 _LLAMA = re.compile(r"(?<![a-z])llama[-_ ]?[34]", re.IGNORECASE)
 _CHAINS = ("scratch", "pretrained", "untrained")
 
@@ -38,28 +34,22 @@ def config(folder: Path) -> dict[str, Any]:
     kind = found.get("model_type")
     why = ""
     if kind not in MODEL_TYPES:
-        why = f"model_type {kind!r}; known are {', '.join(MODEL_TYPES)}"
-    elif missing := [name for name in _NEEDED if name not in found]:
-        why = f"no {missing[0]} in its config.json"
-    elif found.get("quantization_config"):
-        why = "quantised weights; take the model that they were made from"
+        why = f"has model_type {kind!r}; trained are {', '.join(MODEL_TYPES)}"
     elif found.get("use_sliding_window"):
-        why = "a sliding window (use_sliding_window), which is not exported here"
+        why = "has a sliding window (use_sliding_window), which is not trained here"
     elif found.get("mlp_bias"):
-        why = "biases in the feed-forward part (mlp_bias), which are not exported here"
-    elif (rope := _rope_type(found)) not in _ROPE:
-        why = f"rotary positions of the type {rope!r}; known are {', '.join(_ROPE)}"
+        why = "has biases in the feed-forward part (mlp_bias), which are not trained here"
+    else:
+        try:
+            families.find(found)
+        except ExportProblem as problem:
+            why = f"can not be exported: {problem}"
     if why:
         raise TrainingProblem(
-            f"the student in {folder} has {why}",
+            f"the student in {folder} {why}",
             hint="--set student.model=ORG/NAME of a Llama 3 or Qwen2 model",
         )
     return found
-
-
-def _rope_type(found: dict[str, Any]) -> str:
-    described = found.get("rope_parameters") or found.get("rope_scaling") or {}
-    return str(described.get("rope_type") or described.get("type") or "default")
 
 
 def tokenizer(folder: Path) -> dict[str, Any]:
@@ -70,17 +60,11 @@ def tokenizer(folder: Path) -> dict[str, Any]:
     """
     found = _json(folder / "tokenizer.json")
     try:
-        vocabulary.pre_tokenizer_name(found)
+        splitting.name(found)
     except ExportProblem as problem:
         raise TrainingProblem(
             f"{folder / 'tokenizer.json'}: {problem}", hint=problem.hint
         ) from None
-    normalizer = (found.get("normalizer") or {}).get("type")
-    if normalizer not in (None, "NFC"):
-        raise TrainingProblem(
-            f"{folder / 'tokenizer.json'} changes texts before it splits them ({normalizer}), "
-            "which serving does not do"
-        )
     return found | {"normalizer": None, "truncation": None, "padding": None}
 
 

@@ -34,6 +34,7 @@ COMMANDS = (
     "lsp",
     "train",
     "experiments",
+    "export",
     "eval",
     "eval-compare",
     "doctor",

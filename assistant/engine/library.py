@@ -20,6 +20,10 @@ from assistant.errors import EngineProblem
 PINNED_VERSION = "0.3.36"
 
 _CONTEXT_DEFAULTS = {"n_batch": 2048, "n_ubatch": 512, "flash_attn_type": -1, "type_k": 1}
+_QUANTIZE_DEFAULTS = {
+    "nthread": 0, "ftype": 7, "quantize_output_tensor": True, "dry_run": False,
+    "max_buf_size": 8 << 30,
+}  # fmt: skip
 _MODEL_DEFAULTS = {"n_gpu_layers": -1, "split_mode": 1, "vocab_only": False}
 
 # ggml_log_level: DEBUG 1, INFO 2, WARN 3, ERROR 4, CONT 5 (goes on with the previous level).
@@ -30,6 +34,9 @@ _ABORTED = ("with error 1", "compute status: 1", "ret = 2")
 _ABORT_FOLLOWS = "removing memory module entries"
 # Of no interest: no sequence gets longer than what the model was trained for, all together may.
 _TOGETHER = "possible training context overflow"
+# Once for each matrix of an adapter, when those of the model are stored in another order.
+_BESIDE = "fallback to CPU"
+_OF_NO_INTEREST = (_ABORT_FOLLOWS, _TOGETHER, _BESIDE)
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +75,17 @@ def llama() -> Any:
     lib.llama_log_set(_log_callback(lib), ctypes.c_void_p(0))
     lib.llama_backend_init()
     return lib
+
+
+def quantisation() -> Any:
+    """How llama.cpp makes a model smaller, to be filled in: a `llama_model_quantize_params`.
+
+    Raises:
+        EngineProblem: the library is missing, broken, or another version.
+    """
+    params = llama().llama_model_quantize_default_params()
+    _check_layout("llama_model_quantize_params", params, _QUANTIZE_DEFAULTS)
+    return params
 
 
 def errors_of_library() -> str:
@@ -113,7 +131,7 @@ def _log_callback(lib: Any) -> Any:
         line = text.decode("utf-8", "replace").strip()
         if not line.strip("."):  # loading prints a row of dots
             return
-        if line.endswith(_ABORTED) or _ABORT_FOLLOWS in line or _TOGETHER in line:
+        if line.endswith(_ABORTED) or any(part in line for part in _OF_NO_INTEREST):
             log.debug("%s", line)
             return
         log.log(level, "%s", line)

@@ -55,7 +55,9 @@ BLOCKS: dict[int, tuple[int, int]] = {
 
 TYPE_NAMES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 10: "Q2_K",
-    11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 30: "BF16", 39: "MXFP4",
+    11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS",
+    19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 29: "IQ1_M", 30: "BF16",
+    34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4", 40: "NVFP4",
 }  # fmt: skip
 
 
@@ -94,6 +96,8 @@ class Header:
     file_size: int
     metadata: dict[str, Any] = field(repr=False)
     tensors: tuple[Tensor, ...] = field(repr=False)
+    types: dict[str, int] = field(default_factory=dict, repr=False)
+    """Of the metadata, as the file numbers them."""
 
     @property
     def architecture(self) -> str:
@@ -239,7 +243,7 @@ def _parse(path: Path, data: mmap.mmap, size: int) -> Header:
     metadata = reader.metadata(key_count)
     infos = [reader.tensor_info() for _ in range(tensor_count)]
     tensors = _place(path, infos, reader.position, metadata, size)
-    return Header(path, version, size, metadata, tensors)
+    return Header(path, version, size, metadata, tensors, reader.types)
 
 
 _Info = tuple[str, tuple[int, ...], int, int]
@@ -299,6 +303,7 @@ class _Reader:
         self._data = data
         self._size = size
         self._kept = 0
+        self.types: dict[str, int] = {}
 
     def take(self, count: int) -> int:
         """The start of the next `count` bytes; moves behind them."""
@@ -331,7 +336,8 @@ class _Reader:
             if not key or key in found:
                 what = f"the metadata key {key!r} occurs twice" if key else "a key has no name"
                 raise impossible(self.path, what)
-            found[key] = self._value(self.scalar("I"), key)
+            self.types[key] = kind = self.scalar("I")
+            found[key] = self._value(kind, key)
         return found
 
     def tensor_info(self) -> _Info:

@@ -52,7 +52,7 @@ def read(path: Path) -> Header:
     """
     header = read_header(path)
     check_architecture(header)
-    tensors = _tensors_of_parts(header)
+    tensors = tensors_of_parts(header)
     check_numbers(header)
     vocabularies.check(header)
     check_weights(header, tensors)
@@ -267,8 +267,12 @@ def _shown(value: Any) -> str:
     return f"{value.values if isinstance(value, Array) else value!r:.60}"[:60]
 
 
-def _tensors_of_parts(header: Header) -> dict[str, Tensor]:
-    """The tensors of all files of a model."""
+def tensors_of_parts(header: Header) -> dict[str, Tensor]:
+    """The tensors of all files of a model, by name.
+
+    Raises:
+        ModelProblem: a file is missing, or the parts contradict each other.
+    """
     count = _optional(header, "split.count", 0, 99_999) or 1
     headers = [header]
     if count > 1:

@@ -26,7 +26,7 @@ FIM = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 LONGEST_RUN = 128
 """Spaces of the longest token; the binding's own detokenizer loses it."""
 
-_WIDTH, _LAYERS, _HEADS, _FEED = 64, 2, 2, 64
+_WIDTH, _LAYERS, _HEADS = 64, 2, 2
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Tiny:
     name: str = "tiny"
     format: tuple[str, int] | None = ("reasoning-then-code", 1)
     layers: int = _LAYERS
+    width: int = _WIDTH
+    """Of everything; K-quants need rows of 256."""
     seed: int = 0
     suppressed: Sequence[int] = ()
     """Tokens that are never to be generated."""
@@ -114,16 +116,17 @@ def _texts(spec: Tiny, specials: Sequence[str]) -> list[str]:
 def _metadata(writer: gguf.GGUFWriter, spec: Tiny, vocabulary: int) -> None:
     writer.add_name(spec.name)
     writer.add_context_length(spec.context)
-    writer.add_embedding_length(_WIDTH)
+    writer.add_embedding_length(spec.width)
     writer.add_block_count(spec.layers)
-    writer.add_feed_forward_length(_FEED)
+    writer.add_feed_forward_length(spec.width)
     writer.add_head_count(_HEADS)
     writer.add_head_count_kv(_HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(10000.0)
-    writer.add_rope_dimension_count(_WIDTH // _HEADS)
+    writer.add_rope_dimension_count(spec.width // _HEADS)
     writer.add_vocab_size(vocabulary)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     if spec.format:
         writer.add_string("assistant.format.name", spec.format[0])
         writer.add_uint32("assistant.format.version", spec.format[1])
@@ -137,9 +140,9 @@ def _tensors(spec: Tiny, vocabulary: int, ids: Mapping[str, int]) -> dict[str, n
             return np.zeros((rows, columns), np.float32)
         return random.standard_normal((rows, columns), np.float32) / np.float32(columns**0.5)
 
-    ones = np.ones(_WIDTH, np.float32)
-    embedding = random.standard_normal((vocabulary, _WIDTH), np.float32)
-    output = random.standard_normal((vocabulary, _WIDTH), np.float32)
+    ones = np.ones(spec.width, np.float32)
+    embedding = random.standard_normal((vocabulary, spec.width), np.float32)
+    output = random.standard_normal((vocabulary, spec.width), np.float32)
     if spec.chain is not None:
         output = np.zeros_like(embedding)
         for current, following in spec.chain.items():
@@ -152,10 +155,10 @@ def _tensors(spec: Tiny, vocabulary: int, ids: Mapping[str, int]) -> dict[str, n
     for layer in range(spec.layers):
         block = f"blk.{layer}."
         for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
-            tensors[f"{block}{name}.weight"] = matrix(_WIDTH, _WIDTH)
-        tensors[f"{block}ffn_gate.weight"] = matrix(_FEED, _WIDTH)
-        tensors[f"{block}ffn_up.weight"] = matrix(_FEED, _WIDTH)
-        tensors[f"{block}ffn_down.weight"] = matrix(_WIDTH, _FEED)
+            tensors[f"{block}{name}.weight"] = matrix(spec.width, spec.width)
+        tensors[f"{block}ffn_gate.weight"] = matrix(spec.width, spec.width)
+        tensors[f"{block}ffn_up.weight"] = matrix(spec.width, spec.width)
+        tensors[f"{block}ffn_down.weight"] = matrix(spec.width, spec.width)
         tensors[f"{block}attn_norm.weight"] = ones
         tensors[f"{block}ffn_norm.weight"] = ones
     return tensors

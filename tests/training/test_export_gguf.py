@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from assistant.errors import ExportProblem
+from assistant.errors import ExportProblem, UsageProblem
 from assistant.format import FORMAT_NAME, FORMAT_VERSION
 from assistant.models import loadable
 from tests.support import llama3_student as made
@@ -19,7 +19,7 @@ from training import gguf_export, model, student, verify
 from training.chain import CHAIN
 from training.chat import CHATML, LLAMA3
 from training.documents import CHAT_TEMPLATE
-from training.export import metadata, vocabulary
+from training.export import content, families, lineage, making, merging, rotary, vocabulary
 from training.export.metadata import Labels
 from training.recipes import find
 from training.stages import Job
@@ -30,9 +30,29 @@ def _job(nano) -> Job:
     return Job(stage, "nano", find("nano").settings, nano, None, "")
 
 
-def _measured(nano, target, type_name, **options):
+def _as_it_is(found):
+    return found
+
+
+def _in_order(found):
+    """Rows of queries and keys stay where they are."""
+    tensors = tuple(dataclasses.replace(tensor, heads=0) for tensor in found.tensors)
+    return dataclasses.replace(found, tensors=tensors)
+
+
+def _unstretched(found):
+    """Without Llama 3's divisors of the rotary frequencies."""
+    return dataclasses.replace(found, constants={})
+
+
+def _written(folder, tokenizer, target, type_name, labels, spoil=_as_it_is):
+    found = spoil(content.of(merging.opened(folder), tokenizer, labels))
+    making.make(making.Order(found, target, type_name, (folder, tokenizer)))
+
+
+def _measured(nano, target, type_name, spoil=_as_it_is):
     tokenizer, labels = nano / "tokenizer.json", Labels("t")
-    gguf_export.write(nano / "merged", tokenizer, target, type_name, labels, **options)
+    _written(nano / "merged", tokenizer, target, type_name, labels, spoil)
     net = model.load(nano / "merged")
     return verify.divergence(net, target, verify.texts(_job(nano)), threads=1)
 
@@ -52,7 +72,7 @@ def test_the_file_computes_what_torch_computes(
 
 def test_without_reordered_queries_and_keys_the_file_is_found_wrong(nano, tmp_path):
     right = _measured(nano, tmp_path / "right.gguf", "F32")
-    wrong = _measured(nano, tmp_path / "wrong.gguf", "F32", permute=False)
+    wrong = _measured(nano, tmp_path / "wrong.gguf", "F32", _in_order)
     assert wrong["nmse"] > 1e-6 > 100 * right["nmse"]
 
 
@@ -63,9 +83,7 @@ def test_the_stage_refuses_a_file_that_computes_something_else(nano, tmp_path):
     for name in ("merged", "tokenizer.json", "problems.jsonl", "contexts.jsonl"):
         (wrong / name).symlink_to(nano / name)
     target = wrong / "model.gguf"
-    gguf_export.write(
-        nano / "merged", nano / "tokenizer.json", target, "F32", Labels("t"), permute=False
-    )
+    _written(nano / "merged", nano / "tokenizer.json", target, "F32", Labels("t"), _in_order)
     strict = dataclasses.replace(job.settings.export, max_kld=1e-6)
     settings = dataclasses.replace(job.settings, export=strict)
     with pytest.raises(ExportProblem, match="does not compute"):
@@ -95,7 +113,11 @@ def test_the_same_model_gives_the_same_bytes_under_any_file_name(nano, tmp_path)
     digests = set()
     for name in ("one.gguf", "two.gguf"):
         gguf_export.write(
-            nano / "merged", nano / "tokenizer.json", tmp_path / name, "Q8_0", Labels("nano")
+            nano / "merged",
+            nano / "tokenizer.json",
+            tmp_path / name,
+            "Q8_0",
+            lineage.of_run(_job(nano)),
         )
         digests.add(hashlib.sha256((tmp_path / name).read_bytes()).hexdigest())
     assert digests == {hashlib.sha256((nano / "model.gguf").read_bytes()).hexdigest()}
@@ -113,7 +135,7 @@ def test_values_that_are_no_numbers_are_refused(nano, tmp_path):
 
 
 def test_an_unknown_type_names_those_that_there_are(nano, tmp_path):
-    with pytest.raises(ExportProblem, match="Q8_0"):
+    with pytest.raises(UsageProblem, match="Q8_0"):
         gguf_export.write(
             nano / "merged", nano / "tokenizer.json", tmp_path / "x.gguf", "Q3_K", Labels("t")
         )
@@ -140,10 +162,10 @@ def _student(tmp_path, shape):
     return made.write(tmp_path / "student", described, shape)
 
 
-def _differs(folder, target, rows, type_name="F32", **options):
+def _differs(folder, target, rows, type_name="F32", spoil=_as_it_is):
     qwen = "qwen" in json.loads((folder / "config.json").read_text())["model_type"]
     labels = Labels("t", chat=CHATML if qwen else LLAMA3)
-    gguf_export.write(folder, folder / "tokenizer.json", target, type_name, labels, **options)
+    _written(folder, folder / "tokenizer.json", target, type_name, labels, spoil)
     net = student.read(folder, "float32").eval()
     return verify.divergence(net, target, rows, threads=1)
 
@@ -161,10 +183,10 @@ def test_a_student_of_each_shape_computes_the_same(name, tmp_path, rows):
     assert loadable.read(tmp_path / "t.gguf")
 
 
-@pytest.mark.parametrize("wrong", ["permute", "stretch"])
-def test_a_llama_without_its_order_or_its_frequencies_is_found_wrong(wrong, tmp_path, rows):
+@pytest.mark.parametrize("spoil", [_in_order, _unstretched])
+def test_a_llama_without_its_order_or_its_frequencies_is_found_wrong(spoil, tmp_path, rows):
     folder = _student(tmp_path, made.Shape())
-    assert _differs(folder, tmp_path / "t.gguf", rows, **{wrong: False})["nmse"] > 1e-6
+    assert _differs(folder, tmp_path / "t.gguf", rows, spoil=spoil)["nmse"] > 1e-6
 
 
 def test_biases_stay_float32_and_a_qwen_is_not_reordered(tmp_path, rows):
@@ -196,7 +218,8 @@ def test_the_frequencies_of_llama_3_1():
     described = made.config(made.Shape(width=4096, heads=32, rows=9), dict.fromkeys(
         made.LLAMA_SPECIALS, 0
     ))  # fmt: skip
-    factors = metadata.rope_factors(described)
+    family = families.find(described)
+    (factors,) = families.constants(family, described).values()
     # Waves up to 2,048 tokens are left (29 of them: 2 pi 500000^(i/64)), those over 8,192 not.
     assert factors.shape == (64,)
     assert (factors[:29] == 1.0).all()
@@ -206,8 +229,8 @@ def test_the_frequencies_of_llama_3_1():
     old = made.config(made.Shape(width=4096, heads=32, rows=9, form="old"), dict.fromkeys(
         made.LLAMA_SPECIALS, 0
     ))  # fmt: skip
-    assert (metadata.rope_factors(old) == factors).all()
-    assert metadata.rope(old)[0] == 500000.0
+    assert (families.constants(family, old)[rotary.FACTORS] == factors).all()
+    assert families.base(family, old) == 500000.0
 
 
 def test_a_model_without_its_head_is_refused(tmp_path):

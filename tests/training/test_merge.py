@@ -15,13 +15,13 @@ from tests.support import llama3_student as made
 from tests.support.student_runs import SEVEN, with_adapter
 from training import model, student
 from training.export import checkpoint, merging
-from training.export.adapter import changes
+from training.export.adapter import read
 
 
 def _merged(base, adapter) -> dict[str, torch.Tensor]:
     """Every tensor of the folder `base` with the adapter in its folder."""
     both = merging.opened(base, adapter)
-    return {name: both.tensor(name) for name in both.shapes()}
+    return {name: both.tensor(name) for name in both.shapes}
 
 
 def test_the_merged_weights_are_those_of_peft(nano):
@@ -114,14 +114,14 @@ def _with(adapter, **options):
 @pytest.mark.parametrize(
     "options",
     [
-        {"modules_to_save": ["lm_head"]}, {"rank_pattern": {"q_proj": 2}}, {"use_dora": True},
+        {"lora_bias": True}, {"trainable_token_indices": [3]}, {"use_dora": True},
         {"init_lora_weights": "pissa"}, {"peft_type": "ADALORA"}, {"bias": "all"},
     ],
 )  # fmt: skip
 def test_an_adapter_of_another_kind_is_refused(shapes, adapter, options):
     _with(adapter, **options)
     with pytest.raises(ExportProblem, match=next(iter(options))):
-        changes(adapter, shapes)
+        read(adapter, shapes)
 
 
 def _changed(adapter, change):
@@ -137,18 +137,18 @@ def test_values_that_are_no_numbers_are_refused(shapes, adapter):
 
     _changed(adapter, spoil)
     with pytest.raises(ExportProblem, match="no numbers"):
-        changes(adapter, shapes)
+        read(adapter, shapes)
 
 
 def test_an_adapter_of_another_base_is_refused(shapes, adapter):
     name = next(name for name in shapes if "q_proj" in name)
     with pytest.raises(ExportProblem, match="the base model has not"):
-        changes(adapter, {n: shape for n, shape in shapes.items() if n != name})
+        read(adapter, {n: shape for n, shape in shapes.items() if n != name})
     with pytest.raises(ExportProblem, match=r"the base has \(3, 3\)"):
-        changes(adapter, shapes | {name: (3, 3)})
+        read(adapter, shapes | {name: (3, 3)})
 
 
 def test_a_part_that_nothing_uses_is_refused(shapes, adapter):
     _changed(adapter, lambda tensors: tensors.update(surplus=torch.zeros(2)))
     with pytest.raises(ExportProblem, match="surplus"):
-        changes(adapter, shapes)
+        read(adapter, shapes)

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from assistant.cli.main import build_parser, main
 from assistant.errors import UsageProblem
-from training import curriculum, gguf_export, recipes
+from training import curriculum, recipes
 from training.data import sources
 from training.data.reference import Preference
+from training.export import types
 from training.losses.encoders import SOURCES
 from training.losses.pooling import Center, Pooling
 from training.losses.structural import Arm
@@ -290,7 +291,7 @@ def test_words_that_a_setting_may_have_are_those_that_mean_something():
         assert set(CHOICES[key]) == set(words), key
     assert set(CHOICES) <= set(DEFAULTS)
     assert all(DEFAULTS[key] in words for key, words in CHOICES.items())
-    assert all(r.settings.export.type in gguf_export._TYPES for r in recipes.RECIPES.values())
+    assert all(r.settings.export.type in types.TYPES for r in recipes.RECIPES.values())
 
 
 def test_reading_a_file_again_gives_the_same():

@@ -4,7 +4,8 @@
     adapter      what an adapter of PEFT does to which tensor
     merging      base and adapter as one model, rows of it in float32
     families     kinds of models: llama.cpp's names of their tensors, order of rows, settings
-    vocabulary   a tokenizer.json in llama.cpp's words
+    rotary       their rotary positions
+    vocabulary   a tokenizer.json in llama.cpp's words; with splitting, pieces, specials
     metadata     what a file says of itself
     writing      the file, block of rows by block, gone on with where it was left
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from assistant.errors import ExportProblem
 from training.export import adapter as adapters
 from training.export import checkpoint
-from training.export.adapter import Change
+from training.export.adapter import EMBEDDING, HEAD, Adapter, Change
 from training.export.checkpoint import Weights
 
 
@@ -25,17 +27,49 @@ class Merged:
 
     Attributes:
         base: the weights of the base.
-        described: the content of config.json.
-        changes: of its tensors, by name; empty without an adapter.
+        config: the base's config.json.
+        adapter: what is done to the weights; by default nothing.
     """
 
     base: Weights
-    described: Mapping[str, Any]
-    changes: Mapping[str, Change] = field(default_factory=dict)
+    config: Mapping[str, Any]
+    adapter: Adapter = field(default_factory=Adapter)
 
+    @cached_property
+    def described(self) -> dict[str, Any]:
+        """The model's config.json: the base's, with what the adapter makes of its embeddings."""
+        found = dict(self.config)
+        if self._untied:
+            found["tie_word_embeddings"] = False
+        if EMBEDDING in self.adapter.saved:
+            found["vocab_size"] = self.adapter.saved[EMBEDDING].shape[0]
+        return found
+
+    @cached_property
+    def _untied(self) -> bool:
+        """The head was the embedding, and the adapter has changed one of them.
+
+        A change of the embedding alone leaves the head as it was in training: PEFT wraps one
+        module. Written as one matrix, it would be another model than the one that was trained.
+        """
+        if not self.config.get("tie_word_embeddings", False):
+            return False
+        both = {EMBEDDING, HEAD}
+        touched, saved = self.adapter.touched & both, self.adapter.saved
+        if not touched or self.adapter.config.get("ensure_weight_tying"):
+            return False
+        same = both <= set(saved) and not both & set(self.adapter.changes)
+        return not (same and torch.equal(saved[EMBEDDING], saved[HEAD]))
+
+    @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Of all tensors, by name."""
-        return self.base.shapes()
+        found = self.base.shapes()
+        if self._untied:
+            found[HEAD] = found[EMBEDDING]
+        saved = {name: tuple(tensor.shape) for name, tensor in self.adapter.saved.items()}
+        found |= {name: shape for name, shape in saved.items() if name in found}
+        return dict(sorted(found.items()))
 
     def rows(self, name: str, start: int, stop: int) -> torch.Tensor:
         """Rows of a tensor from `start` on, before `stop`, in float32.
@@ -45,12 +79,29 @@ class Merged:
             start: the first.
             stop: behind the last.
         """
-        part = self.base.rows(name, start, stop)
-        return changed(part, self.changes.get(name), start, stop)
+        return changed(self._source(name, start, stop), self._change(name), start, stop)
 
     def tensor(self, name: str) -> torch.Tensor:
         """One tensor whole, in float32."""
-        return changed(self.base.tensor(name), self.changes.get(name))
+        return self.rows(name, 0, self.shapes[name][0])
+
+    def _source(self, name: str, start: int, stop: int) -> torch.Tensor:
+        name = self._shared(name)
+        if name in self.adapter.saved:
+            return self.adapter.saved[name][start:stop]
+        # A head that was the embedding is read where it lies.
+        place = name if name in self.base.places else EMBEDDING
+        return self.base.rows(place, start, stop)
+
+    def _change(self, name: str) -> Change | None:
+        return self.adapter.changes.get(self._shared(name))
+
+    def _shared(self, name: str) -> str:
+        """With `ensure_weight_tying` what was done to one of both was done to both."""
+        both = (EMBEDDING, HEAD)
+        if name in both and self.adapter.config.get("ensure_weight_tying"):
+            return next((one for one in both if one in self.adapter.touched), name)
+        return name
 
 
 def opened(base: Path, adapter: Path | None = None) -> Merged:
@@ -59,9 +110,17 @@ def opened(base: Path, adapter: Path | None = None) -> Merged:
     Raises:
         ExportProblem: a file is missing or broken, or the adapter does not fit.
     """
+    path = base / "config.json"
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ExportProblem(
+            f"{path} can not be read: {error}",
+            hint="a model is a folder as transformers saves it: config.json, tokenizer.json, "
+            "*.safetensors",
+        ) from error
     weights = checkpoint.opened(base)
-    described = json.loads((base / "config.json").read_text(encoding="utf-8"))
-    found = {} if adapter is None else adapters.changes(adapter, weights.shapes())
+    found = Adapter() if adapter is None else adapters.read(adapter, weights.shapes())
     return Merged(weights, described, found)
 
 
@@ -79,7 +138,10 @@ def changed(
     whole = weight.float()
     if change is None:
         return whole
-    whole = whole + change.scale * (change.second[start:stop].float() @ change.first.float())
+    # (rows, rank) @ (rank, inputs), added without a second matrix of that size
+    whole = torch.addmm(
+        whole, change.second[start:stop].float(), change.first.float(), alpha=change.scale
+    )
     if change.magnitude is None:
         return whole
     norms: torch.Tensor = torch.linalg.vector_norm(whole, dim=1)

@@ -1,0 +1,63 @@
+"""Everything that goes into a file, before it is known how its matrices are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+from training.export import families, metadata, vocabulary
+from training.export.families import Family, Tensor
+from training.export.merging import Merged
+from training.export.metadata import Labels
+from training.export.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Content:
+    """A model that can be written.
+
+    Attributes:
+        merged: its weights and its configuration.
+        family: which kind of model it is.
+        tensors: what is written of the weights, in the order of the file.
+        constants: tensors that no checkpoint has, float32, by llama.cpp's name.
+        words: its vocabulary.
+        labels: what the file says of itself.
+    """
+
+    merged: Merged
+    family: Family
+    tensors: tuple[Tensor, ...]
+    constants: Mapping[str, np.ndarray]
+    words: Vocabulary
+    labels: Labels
+
+    def describe(self, writer: gguf.GGUFWriter, file_type: gguf.LlamaFileType) -> None:
+        """Write everything but the tensors."""
+        described, rows = self.merged.described, len(self.words.tokens)
+        metadata.add(writer, self.family, described, rows, file_type, self.labels)
+        vocabulary.add(writer, self.words, self.labels.chat, described)
+
+
+def of(merged: Merged, tokenizer: Path, labels: Labels) -> Content:
+    """What a file of the model has.
+
+    Args:
+        merged: base and adapter.
+        tokenizer: the model's `tokenizer.json`.
+        labels: what the file says of itself.
+
+    Raises:
+        ExportProblem: the model or its tokenizer is of a kind that is not written here.
+    """
+    family = families.find(merged.described)
+    tensors = families.tensors(family, merged.shapes, merged.described)
+    rows = merged.shapes["model.embed_tokens.weight"][0]
+    return Content(
+        merged, family, tuple(tensors), families.constants(family, merged.described),
+        vocabulary.read(tokenizer, rows), labels,
+    )  # fmt: skip

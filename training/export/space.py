@@ -1,0 +1,76 @@
+"""Is there room for it? Asked before the long work, as no one wants to know after an hour."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from assistant.errors import ExportProblem
+from training.export.writing import partial
+from training.plan.numbers import size
+
+_MEMORY_BYTES = 1_000_000_000
+"""Blocks of rows, the vocabulary, torch itself; what is read of the weights can be given back."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What an export takes.
+
+    Attributes:
+        target: of its result.
+        result: bytes of it.
+        between: bytes of a file that is deleted at the end.
+    """
+
+    target: Path
+    result: int
+    between: int = 0
+
+
+def check_disk(need: Need) -> None:
+    """Refuse an export that the disk has no room for; what an earlier try has written counts.
+
+    Raises:
+        ExportProblem: there is no room, or no such folder can be made.
+    """
+    folder = need.target.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise ExportProblem(f"{folder} can not be made: {error.strerror or error}") from error
+    there = sum(f.stat().st_size for f in folder.glob(partial(need.target).name) if f.is_file())
+    wanted = need.result + need.between - there
+    if wanted > free:
+        besides = f" and {size(need.between)} on the way to it" if need.between else ""
+        raise ExportProblem(
+            f"{need.target} takes {size(need.result)}{besides}, and {folder} has {size(free)} left",
+            hint="name a folder on another disk with --out, or take a smaller --type",
+        )
+
+
+def check_memory() -> None:
+    """Refuse to start where the machine has next to no memory left.
+
+    Raises:
+        ExportProblem: it has not.
+    """
+    available = _available()
+    if available is not None and available < _MEMORY_BYTES:
+        raise ExportProblem(
+            f"{size(available)} of memory are available, and about "
+            f"{size(_MEMORY_BYTES)} are needed",
+            hint="close other programs, or stop the daemon: assistant stop",
+        )
+
+
+def _available() -> int | None:
+    """Bytes of memory that programs may still take; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(found[0]) * 1024 if found else None

@@ -9,7 +9,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 EXAMPLE := Write a function `count_vowels(text)` that counts the vowels in a text
 
-.PHONY: help setup run test check format unit test-soak test-editors test-hostile bench bench-canonical bench-eval bench-published bench-serving bench-train bench-tui bench-verify gpu-check docs starter freeze clean
+.PHONY: help setup run test check format unit test-soak test-editors test-hostile bench bench-canonical bench-eval bench-export bench-published bench-serving bench-train bench-tui bench-verify gpu-check docs starter freeze clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -76,6 +76,9 @@ bench-published: $(VENV)/.setup ## hold our verdicts to the published ones, task
 
 bench-train: $(VENV)/.setup ## measure tuning beside TRL (installs it under out/): tokens a second, memory; ARGS=--gpu: 8B
 	$(BIN)/python -m tests.bench.training $(ARGS)
+
+bench-export: $(VENV)/.setup ## measure adapter to GGUF at 8B size beside peft and llama.cpp (49 GB of disk; ARGS="--layers 2")
+	$(BIN)/python -m tests.bench.export $(ARGS)
 
 bench-canonical: $(VENV)/.setup ## judge every published solution: all have to pass
 	$(BIN)/python -m tests.bench.canonical $(ARGS)

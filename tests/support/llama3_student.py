@@ -207,7 +207,12 @@ def _write_weights(folder: Path, shape: Shape) -> None:
 @functools.cache
 def llama_tokenizer() -> dict[str, Any]:
     """Llama 3's real tokenizer.json, from llama.cpp's vocabulary file."""
-    tokens, merges, kinds = _read_vocabulary(vocabulary(LLAMA_VOCABULARY))
+    return llama_tokenizer_of(vocabulary(LLAMA_VOCABULARY))
+
+
+def llama_tokenizer_of(path: Path) -> dict[str, Any]:
+    """The same, from the file `path`."""
+    tokens, merges, kinds = _read_vocabulary(path)
     normal = {token: number for number, token in enumerate(tokens) if kinds[number] == 1}
     special = {token: number for number, token in enumerate(tokens) if kinds[number] == 3}
     return _described(LLAMA_PATTERN, normal, merges, special, begin="<|begin_of_text|>")

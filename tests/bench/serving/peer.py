@@ -48,8 +48,20 @@ class Peer:
             return Path(named)
         build = self.cache / "build"
         if not all((build / "bin" / name).is_file() for name in TARGETS):
-            self._build(build)
+            self._build(build, TARGETS)
         return build / "bin"
+
+    def program(self, name: str) -> Path:
+        """One program: that of `ASSISTANT_LLAMA_BIN` if there is one, else built now.
+
+        Raises:
+            NotBuilt: as for `binaries`.
+        """
+        named = Path(os.environ.get("ASSISTANT_LLAMA_BIN") or self.cache / "build" / "bin", name)
+        built = self.cache / "build" / "bin" / name
+        if not named.is_file() and not built.is_file():
+            self._build(self.cache / "build", (name,))
+        return named if named.is_file() else built
 
     @cached_property
     def source(self) -> Path:
@@ -95,13 +107,13 @@ class Peer:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return (done.stdout + done.stderr).strip().splitlines()[0]
 
-    def _build(self, build: Path) -> None:
+    def _build(self, build: Path, targets: tuple[str, ...]) -> None:
         if shutil.which("cmake") is None:
             raise NotBuilt("cmake is missing. Install it and a C++ compiler, then run this again.")
-        print(f"building {' and '.join(TARGETS)} in {build} (some six minutes on two cores)")
+        print(f"building {' and '.join(targets)} in {build} (some six minutes on two cores)")
         cores = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count() or 2))
         _run("cmake", "-S", str(self.source), "-B", str(build), *_FLAGS)
-        _run("cmake", "--build", str(build), "--target", *TARGETS, "-j", cores)
+        _run("cmake", "--build", str(build), "--target", *targets, "-j", cores)
 
 
 def _source_of(build: Path) -> Path | None:

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from assistant.errors import ExportProblem
+from training.export import families
 from training.export.merging import Merged
 from training.export.reference import Reference, Row
-from training.export.tensors import gguf_name
 
 
 def of_text(
@@ -50,7 +50,9 @@ def of_text(
     Reference(model, device).states(rows, watch=watch, on_progress=on_progress)
     means = {name: sums[name] / counts[name] for name in sums}
     _refuse_no_numbers(means)
-    return {gguf_name(name): mean.float().cpu().numpy() for name, mean in means.items()}
+    found = families.tensors(families.find(model.described), model.shapes, model.described)
+    names = {tensor.source: tensor.name for tensor in found}
+    return {names[name]: mean.float().cpu().numpy() for name, mean in means.items()}
 
 
 def _refuse_no_numbers(means: Mapping[str, torch.Tensor]) -> None:

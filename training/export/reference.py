@@ -45,7 +45,7 @@ class Reference:
     def __init__(self, model: Merged, device: str = "cpu") -> None:
         self._model = model
         self._device = device
-        self._shapes = model.shapes()
+        self._shapes = model.shapes
         net: Any = _without_weights(model)
         self._trunk = net.model
         self._layers = list(self._trunk.layers)

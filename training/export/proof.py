@@ -123,7 +123,7 @@ def of(
         task.model, file, rows, threads=threads, exact=task.exact, device=device,
         on_progress=on_progress,
     )  # fmt: skip
-    shapes = task.model.shapes()
+    shapes = task.model.shapes
     parameters = sum(math.prod(shape) for shape in shapes.values())
     vocabulary = shapes["model.embed_tokens.weight"][0]
     gate = gates.gate(

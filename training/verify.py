@@ -1,39 +1,29 @@
-"""Does the GGUF file compute what the torch model computes? Measured on training-like text.
+"""Stage `gguf`, its second half: does the file compute what the model computes?
 
-For each place the two next-token distributions are compared: mean Kullback-Leibler divergence
-(nats, torch against file), normalised error of the logits, and how often the most likely token
-is the same. A file with the rows of queries and keys in the wrong order has a divergence a
-hundred times above the limit, which a test shows.
-
-The torch model computes in float32 as long as it fits in memory comfortably; a larger one in
-bfloat16, whose own rounding is about 0.001 nats, and the report says so.
+Measured on training-like text (`training.export.verifying`): a file with the rows of queries and
+keys in the wrong order has a divergence a hundred times above the limit, which a test shows.
 """
 
 from __future__ import annotations
 
-import math
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
 
-from assistant.engine.logits import all_logits
 from assistant.errors import ExportProblem
-from training import contexts, model, problems, student
+from training import contexts, problems, student
 from training.documents import Document, Writer
-from training.export import checkpoint
+from training.export import merging, verifying
+from training.export.gates import Gate
 from training.stages import Job
 from training.world.evaluation import handwritten_problems
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-FLOAT32_PARAMETERS = 2_000_000_000
-"""Of the largest model that is compared in float32, which then takes 8 GB."""
 _ROW = 1024
-"""Tokens of one row at most: the logits of both models are in memory for all of them."""
+"""Tokens of one row at most."""
+_REPORTED = ("tokens", "mean_kld", "p99_kld", "max_kld", "nmse", "same_top")
 
 
 def compare(job: Job, folder: Path) -> dict[str, Any]:
@@ -43,30 +33,21 @@ def compare(job: Job, folder: Path) -> dict[str, Any]:
         ExportProblem: they differ by more than the settings allow.
     """
     settings = job.settings.export
-    torch.set_num_threads(job.settings.threads)
-    kind = reference_type(folder)
-    net = model.load(folder) if job.settings.chain == "scratch" else _loaded(folder, kind)
-    report = divergence(net, job.path("model.gguf"), texts(job), job.settings.threads)
-    if report["mean_kld"] > settings.max_kld or report["same_top"] < settings.min_top1:
+    threads = job.settings.threads
+    torch.set_num_threads(threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    measured = verifying.compare(
+        merging.opened(folder), job.path("model.gguf"), texts(job), threads=threads, device=device
+    )
+    limits = Gate(float("inf"), settings.max_kld, settings.min_top1)
+    if found := verifying.problems(measured, limits):
         raise ExportProblem(
-            f"model.gguf does not compute what the model in {folder.name} computes: mean "
-            f"divergence {report['mean_kld']:.3g} nats (limit {settings.max_kld:g}), the same most "
-            f"likely token at {report['same_top']:.1%} of the places (limit "
-            f"{settings.min_top1:.0%})"
+            f"model.gguf does not compute what the model in {folder.name} computes: "
+            f"{'; '.join(found)}"
         )
-    return {"type": settings.type, "reference": kind, **report}
-
-
-def reference_type(folder: Path) -> str:
-    """In which type the torch model of a folder computes: `float32`, or `bfloat16` if large."""
-    count = sum(math.prod(shape) for shape in checkpoint.opened(folder).shapes().values())
-    return "float32" if count <= FLOAT32_PARAMETERS else "bfloat16"
-
-
-def _loaded(folder: Path, kind: str) -> PreTrainedModel:
-    net = student.read(folder, kind, "cuda" if torch.cuda.is_available() else "cpu")
-    net.train(False)
-    return net
+    values = dataclasses.asdict(measured)
+    kept = {name: values[name] for name in _REPORTED}
+    return {"type": settings.type, "reference": "float32", **kept}
 
 
 def texts(job: Job) -> list[list[int]]:
@@ -93,30 +74,3 @@ def _documents(job: Job, writer: Writer) -> Iterator[Document]:
     for problem in problems.read(job.path("problems.jsonl"), "validation", "train"):
         for rationale in known.get(problem.id, ()):
             yield writer.reasoning(problem, rationale)
-
-
-@torch.no_grad()
-def divergence(
-    net: PreTrainedModel, file: Path, rows: list[list[int]], threads: int
-) -> dict[str, Any]:
-    """How the file in `file` differs from the torch model `net` on `rows` of tokens."""
-    klds, same, error, power = [], [], 0.0, 0.0
-    for row in rows:
-        # In the model's own type: no autocast here.
-        tokens = torch.tensor([row], device=net.device)
-        expected = net(input_ids=tokens, use_cache=False).logits[0].float().cpu()
-        found = torch.from_numpy(all_logits(file, row, threads=threads))
-        p, q = torch.log_softmax(expected, -1), torch.log_softmax(found, -1)
-        klds.append((p.exp() * (p - q)).sum(-1).numpy())
-        same.append((expected.argmax(-1) == found.argmax(-1)).numpy())
-        error += ((expected - found) ** 2).sum().item()
-        power += (expected**2).sum().item()
-    kld = np.concatenate(klds)
-    return {
-        "tokens": len(kld),
-        "mean_kld": float(kld.mean()),
-        "p99_kld": float(np.quantile(kld, 0.99)),
-        "max_kld": float(kld.max()),
-        "nmse": error / power,
-        "same_top": float(np.concatenate(same).mean()),
-    }

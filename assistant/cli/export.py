@@ -44,8 +44,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--out", metavar="FILE.gguf", type=Path,
         help="the file, or a folder for it (default: NAME-TYPE.gguf here)",
     )  # fmt: skip
-    add("--type", metavar="TYPE", default="Q8_0",
-        help="how matrices are stored, see below (default: Q8_0)",
+    add("--type", metavar="TYPE", default="",
+        help="how matrices are stored, see below (default: Q8_0; an adapter alone: F32)",
     )  # fmt: skip
     add("--name", metavar="NAME", default="", help="the model's name in the file")
     add("--licence", metavar="ID", default="", help="its licence, where the base does not say")
@@ -66,8 +66,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; the exit code."""
-    if args.adapter_only and args.adapter is None:
-        raise UsageProblem("--adapter-only needs an adapter", hint="--adapter DIR")
     if args.threads < 0:
         raise UsageProblem(f"--threads {args.threads}: at least 1 is needed")
     try:
@@ -80,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     prepared = command.prepare(
         command.Request(
             base=args.base, adapter=args.adapter, out=args.out, type_name=args.type,
+            adapter_only=args.adapter_only,
             name=args.name, licence=args.licence, split=args.split_size,
             imatrix_text=args.imatrix_text, verify=args.verify or args.verify_text is not None,
             verify_text=args.verify_text, keep=args.keep,

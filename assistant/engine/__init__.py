@@ -21,7 +21,8 @@
     stash.py      finished sequences outside of the context
     lookup.py     guesses of the next tokens; speculation.py: whether they pay
     output.py     stop strings, forced continuations and the end of reasoning
-    logits.py     the logits of every position, to compare an export with
+    logits.py     the logits of every position, to compare an export with; words.py: its
+                  vocabulary and chat template
 
 Nothing is imported here: `assistant.engine.types` is light and is what other rooms use;
 `assistant.engine.engine` loads the shared library.

@@ -15,11 +15,20 @@ from assistant.errors import ExportProblem, UsageProblem
 from assistant.format import FORMAT_NAME, FORMAT_VERSION
 from assistant.models import loadable
 from tests.support import llama3_student as made
-from training import gguf_export, model, student, verify
+from training import gguf_export, verify
 from training.chain import CHAIN
 from training.chat import CHATML, LLAMA3
 from training.documents import CHAT_TEMPLATE
-from training.export import content, families, lineage, making, merging, rotary, vocabulary
+from training.export import (
+    content,
+    families,
+    lineage,
+    making,
+    merging,
+    rotary,
+    verifying,
+    vocabulary,
+)
 from training.export.metadata import Labels
 from training.recipes import find
 from training.stages import Job
@@ -53,8 +62,8 @@ def _written(folder, tokenizer, target, type_name, labels, spoil=_as_it_is):
 def _measured(nano, target, type_name, spoil=_as_it_is):
     tokenizer, labels = nano / "tokenizer.json", Labels("t")
     _written(nano / "merged", tokenizer, target, type_name, labels, spoil)
-    net = model.load(nano / "merged")
-    return verify.divergence(net, target, verify.texts(_job(nano)), threads=1)
+    rows = verify.texts(_job(nano))
+    return verifying.compare(merging.opened(nano / "merged"), target, rows, threads=1)
 
 
 @pytest.mark.parametrize(
@@ -65,15 +74,15 @@ def test_the_file_computes_what_torch_computes(
     nano, tmp_path, type_name, largest_nmse, smallest_same_top
 ):
     report = _measured(nano, tmp_path / "model.gguf", type_name)
-    assert report["tokens"] >= 200
-    assert report["nmse"] < largest_nmse
-    assert report["same_top"] >= smallest_same_top
+    assert report.tokens >= 200
+    assert report.nmse < largest_nmse
+    assert report.same_top >= smallest_same_top
 
 
 def test_without_reordered_queries_and_keys_the_file_is_found_wrong(nano, tmp_path):
     right = _measured(nano, tmp_path / "right.gguf", "F32")
     wrong = _measured(nano, tmp_path / "wrong.gguf", "F32", _in_order)
-    assert wrong["nmse"] > 1e-6 > 100 * right["nmse"]
+    assert wrong.nmse > 1e-6 > 100 * right.nmse
 
 
 def test_the_stage_refuses_a_file_that_computes_something_else(nano, tmp_path):
@@ -166,8 +175,7 @@ def _differs(folder, target, rows, type_name="F32", spoil=_as_it_is):
     qwen = "qwen" in json.loads((folder / "config.json").read_text())["model_type"]
     labels = Labels("t", chat=CHATML if qwen else LLAMA3)
     _written(folder, folder / "tokenizer.json", target, type_name, labels, spoil)
-    net = student.read(folder, "float32").eval()
-    return verify.divergence(net, target, rows, threads=1)
+    return verifying.compare(merging.opened(folder), target, rows, threads=1)
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -178,21 +186,21 @@ def test_a_student_of_each_shape_computes_the_same(name, tmp_path, rows):
         config["rope_parameters"] = {"rope_type": "default", "rope_theta": 10000.0}
         (folder / "config.json").write_text(json.dumps(config))
     report = _differs(folder, tmp_path / "t.gguf", rows)
-    assert report["nmse"] < 1e-8
-    assert report["same_top"] == 1.0
+    assert report.nmse < 1e-8
+    assert report.same_top == 1.0
     assert loadable.read(tmp_path / "t.gguf")
 
 
 @pytest.mark.parametrize("spoil", [_in_order, _unstretched])
 def test_a_llama_without_its_order_or_its_frequencies_is_found_wrong(spoil, tmp_path, rows):
     folder = _student(tmp_path, made.Shape())
-    assert _differs(folder, tmp_path / "t.gguf", rows, spoil=spoil)["nmse"] > 1e-6
+    assert _differs(folder, tmp_path / "t.gguf", rows, spoil=spoil).nmse > 1e-6
 
 
 def test_biases_stay_float32_and_a_qwen_is_not_reordered(tmp_path, rows):
     folder = _student(tmp_path, made.QWEN)
     report = _differs(folder, tmp_path / "t.gguf", rows, "Q8_0")
-    assert report["nmse"] < 2e-2
+    assert report.nmse < 2e-2
     tensors = {t.name: t for t in gguf.GGUFReader(tmp_path / "t.gguf").tensors}
     assert tensors["blk.0.attn_q.bias"].tensor_type.name == "F32"
     assert tensors["blk.0.attn_q.weight"].tensor_type.name == "Q8_0"

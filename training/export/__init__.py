@@ -8,6 +8,11 @@
     vocabulary   a tokenizer.json in llama.cpp's words; with splitting, pieces, specials
     metadata     what a file says of itself
     writing      the file, block of rows by block, gone on with where it was left
+    reference    what the model computes, one layer of it in memory
+    verifying    how far a file is from that; gates: how far it may be, by type
+    identity     texts, prompts and ends: the same in the file; samples: texts to see it on
+    proof        all of that in a report beside the file
+    importance   how much each column counts, for types that round some weights more exactly
 
 Absent: llama.cpp (`assistant.engine` runs and quantises), the stages of a recipe (`training.merge`,
 `training.gguf_export` call what is here), and any model that is in memory as a whole.

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from tokenizers import Tokenizer
+
 from assistant.errors import ExportProblem, UsageProblem
 from training import student
-from training.export import content, lineage, making, merging, types
+from training.export import (
+    adapter_gguf,
+    content,
+    importance,
+    lineage,
+    making,
+    merging,
+    proof,
+    samples,
+    types,
+)  # fmt: skip
 from training.export.making import Order
 from training.export.merging import Merged
 from training.export.metadata import Labels
@@ -20,6 +34,8 @@ from training.plan.numbers import scaled, size
 from training.progress import Progress
 from training.stages import Job
 
+_IMPORTANCE_TOKENS, _IMPORTANCE_ROW = 8192, 512
+"""Of the text that says which columns matter: all, and those that are read together."""
 _SPLIT = re.compile(r"(\d+(?:\.\d+)?)([MG])B?", re.IGNORECASE)
 
 
@@ -31,7 +47,8 @@ class Request:
         base: the folder of the model.
         adapter: that of the adapter, or None.
         out: the file, or a folder for it; None: the present folder.
-        type_name: how matrices are stored.
+        type_name: how matrices are stored; empty: Q8_0, an adapter alone F32.
+        adapter_only: write the adapter, to be served with a base in GGUF.
         name: of the model; empty: made from where it comes from.
         licence: of the model; empty: what its files say.
         split: largest size of one file, such as `4G`; empty: one file.
@@ -45,7 +62,8 @@ class Request:
     base: Path
     adapter: Path | None
     out: Path | None
-    type_name: str
+    type_name: str = ""
+    adapter_only: bool = False
     name: str = ""
     licence: str = ""
     split: str = ""
@@ -74,8 +92,10 @@ def prepare(request: Request) -> Prepared:
         UsageProblem: an option is wrong.
         ExportProblem: the model can not be exported, or the adapter is not of this base.
     """
-    found = types.find(request.type_name)
+    found = types.find(request.type_name or ("F32" if request.adapter_only else "Q8_0"))
     split = split_bytes(request.split)
+    if request.adapter_only:
+        _check_adapter_only(request)
     if split and not found.direct:
         raise UsageProblem(
             f"--split-size is for types that are written directly, and {found.name} is not",
@@ -99,6 +119,18 @@ def prepare(request: Request) -> Prepared:
         inputs, split, request.threads, keep=request.keep,
     )  # fmt: skip
     return Prepared(request, order, merged, tokenizer, run)
+
+
+def _check_adapter_only(request: Request) -> None:
+    given = {
+        "--split-size": request.split, "--imatrix-text": request.imatrix_text,
+        "--verify": request.verify, "--keep": request.keep,
+    }  # fmt: skip
+    if request.adapter is None:
+        raise UsageProblem("--adapter-only needs an adapter", hint="--adapter DIR")
+    for option, value in given.items():
+        if value:
+            raise UsageProblem(f"{option} is not for an adapter alone", hint=f"leave out {option}")
 
 
 def split_bytes(text: str) -> int:
@@ -155,12 +187,17 @@ def _target(request: Request, labels: Labels, type_name: str) -> Path:
         return out
     if out.exists() and not out.is_dir():
         raise UsageProblem(f"--out {out}: a file of GGUF ends in .gguf", hint=f"--out {out}.gguf")
-    return out / f"{re.sub(r'[^A-Za-z0-9._+-]', '-', labels.name)}-{type_name}.gguf"
+    kind = "-LoRA" if request.adapter_only else ""
+    return out / f"{re.sub(r'[^A-Za-z0-9._+-]', '-', labels.name)}-{type_name}{kind}.gguf"
 
 
 def described(prepared: Prepared) -> Iterator[str]:
     """What will be made, what it takes, and what is to be expected of it; line by line."""
     order, merged = prepared.order, prepared.merged
+    if prepared.request.adapter_only:
+        yield f"adapter   {prepared.request.adapter}: {_kind(merged)}, alone, {order.type.name}"
+        yield f"file      {order.target}"
+        return
     found = making.layouts(order)
     need = making.need(order, found)
     weights = sum(math.prod(tensor.shape) for tensor in order.content.tensors)
@@ -203,9 +240,71 @@ def run(prepared: Prepared) -> list[Path]:
     """Make the files; their names.
 
     Raises:
-        ExportProblem: there is no room, a value can not be stored, or `--verify` fails.
+        ExportProblem: there is no room, a value can not be stored, or `--verify` finds that the
+            file does not compute what the model computes.
     """
+    request, order = prepared.request, prepared.order
     progress = Progress("export", 1, "file")
     for line in described(prepared):
         progress.say(line)
-    return making.make(prepared.order)
+    if request.adapter_only:
+        order.target.parent.mkdir(parents=True, exist_ok=True)
+        adapter_gguf.write(prepared.merged, order.target, order.content.labels, order.type.name)
+        return [order.target]
+    if request.imatrix_text is not None:
+        order = dataclasses.replace(order, importance=_importance(prepared, request.imatrix_text))
+    made = making.make(order)
+    if request.verify:
+        _verify(prepared, made[0])
+    return made
+
+
+def _importance(prepared: Prepared, text: Path) -> dict[str, np.ndarray]:
+    """How much each column of each matrix matters for a text."""
+    merged, tokenizer = prepared.merged, Tokenizer.from_file(str(prepared.tokenizer))
+    words = text.read_text(encoding="utf-8", errors="replace")
+    rows = list(samples.rows(tokenizer, [words], _IMPORTANCE_TOKENS, _IMPORTANCE_ROW))
+    with _layers("importance", "layers") as on_progress:
+        return importance.of_text(merged, rows, on_progress=on_progress)
+
+
+def _verify(prepared: Prepared, file: Path) -> None:
+    request, content = prepared.request, prepared.order.content
+    task = proof.Task(
+        prepared.merged, prepared.tokenizer, prepared.order.type.name,
+        chat=content.labels.chat if prepared.run else None, text=request.verify_text,
+    )  # fmt: skip
+    with _layers("verify", "steps") as on_progress:
+        found = proof.of(file, task, threads=request.threads, on_progress=on_progress)
+    proof.write(found, file)
+    measured, report = found.measured, proof.places(file)[1]
+    progress = Progress("verify", 1, "file")
+    progress.say(
+        f"{measured.tokens:,} places: error {measured.nmse:.2g}, divergence "
+        f"{measured.mean_kld:.2g} nats, the same most likely token at {measured.same_top:.1%}; "
+        f"{found.identity.texts} texts and {found.identity.prompts} prompts"
+    )
+    if not found.passed:
+        raise ExportProblem(
+            f"{file} is not the model that it was made from: {'; '.join(found.problems[:3])}",
+            hint=f"the whole report is in {report}",
+        )
+    progress.say(f"the file is the model; the report is in {report}")
+
+
+@contextlib.contextmanager
+def _layers(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Progress that is told how many of how many are done."""
+    shown: list[Progress] = []
+    seen = 0
+
+    def on_progress(done: int, total: int) -> None:
+        nonlocal seen
+        if not shown:
+            shown.append(Progress(what, total, unit))
+        shown[0].advance(done - seen)
+        seen = done
+
+    yield on_progress
+    for progress in shown:
+        progress.close()

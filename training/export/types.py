@@ -12,7 +12,7 @@ import gguf
 from gguf import GGMLQuantizationType as Kind
 from gguf import LlamaFileType as FileType
 
-from assistant.engine import quantiser_types
+from assistant.engine.quantiser_types import TYPES as QUANTISED
 from assistant.errors import UsageProblem
 
 DIVERGENCE: dict[str, float] = {
@@ -56,7 +56,7 @@ _DIRECT = (
     Type("TQ1_0", Kind.TQ1_0, FileType.MOSTLY_TQ1_0),
 )
 TYPES = {one.name: one for one in _DIRECT}
-TYPES |= {name: Type(name) for name in quantiser_types.TYPES if name not in TYPES}
+TYPES |= {name: Type(name) for name in QUANTISED if name not in TYPES}
 INTERMEDIATE = TYPES["F16"]
 """What the quantiser reads."""
 

@@ -17,8 +17,12 @@ _ENCODED_A_SECOND = 189e6
 _DATA_SET_BYTES = {"taco": 2.17e9}
 _DESKTOP_BYTES_A_SECOND = 50e9
 """What a desktop's memory gives: an assumption."""
-_FLOAT32_PARAMETERS = 2e9
-"""Of the largest model that the GGUF is compared with in float32."""
+_COMPARED_LAYERS = 2
+"""Layers in float32 while the GGUF is compared: the one that computes, and its merge or what it
+computes."""
+_COMPARED_LOGITS = 4 * 256
+"""Values of each token of the vocabulary then: of the model, of the file and what lies between, at
+256 places."""
 
 
 def estimates(settings: Settings) -> dict[str, list[Estimate]]:
@@ -195,16 +199,17 @@ def _whole(settings: Settings, shape: Shape, ahead: Corpus) -> list[Estimate]:
         if settings.structural.arm != "off" and settings.structural.encoder != "own":
             parts["encoder"] = 4.0 * memory.ENCODER_WEIGHTS
     formula = " + ".join(f"{what} {size(part)}" for what, part in parts.items())
-    small = shape.parameters <= _FLOAT32_PARAMETERS
-    kind, compared = ("float32", 4.0) if small else ("bfloat16", 2.0)
-    host = 1.5e9 + compared * shape.parameters + parts["GGUF"] + 3000.0 * ahead.problems
+    compared = 4.0 * (
+        _COMPARED_LAYERS * shape.linear / shape.layers + _COMPARED_LOGITS * shape.vocabulary
+    )
+    host = 1.5e9 + compared + parts["GGUF"] + 3000.0 * ahead.problems
     return [
         Estimate("disk", size(sum(parts.values())), formula),
         Estimate(
             "host memory",
             size(host),
-            f"1.5 GB of libraries + {compared:g} bytes a parameter ({kind}) and the GGUF while "
-            "both are compared + 3 kB a problem; with a card the model is there, and what "
-            "tuning takes of it is told with the stage adapter",
+            f"1.5 GB of libraries + {size(compared)} for two layers and logits in float32 and "
+            "the GGUF while both are compared + 3 kB a problem; what tuning takes of a processor's "
+            "memory or a card's is told with the stage adapter",
         ),
     ]

@@ -15,7 +15,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from assistant.errors import ExportProblem, UsageProblem
-from training import student
+from training import student, verify
 from training.export import (
     adapter_gguf,
     content,
@@ -128,6 +128,11 @@ def _check_adapter_only(request: Request) -> None:
     }  # fmt: skip
     if request.adapter is None:
         raise UsageProblem("--adapter-only needs an adapter", hint="--adapter DIR")
+    if (name := request.type_name.upper()) and name not in adapter_gguf.TYPES:
+        raise UsageProblem(
+            f"an adapter is not written as {name}",
+            hint=f"--type {', '.join(adapter_gguf.TYPES)} (an adapter is small)",
+        )
     for option, value in given.items():
         if value:
             raise UsageProblem(f"{option} is not for an adapter alone", hint=f"leave out {option}")
@@ -273,6 +278,7 @@ def _verify(prepared: Prepared, file: Path) -> None:
     task = proof.Task(
         prepared.merged, prepared.tokenizer, prepared.order.type.name,
         chat=content.labels.chat if prepared.run else None, text=request.verify_text,
+        documents=_documents(prepared.run),
     )  # fmt: skip
     with _layers("verify", "steps") as on_progress:
         found = proof.of(file, task, threads=request.threads, on_progress=on_progress)
@@ -289,7 +295,14 @@ def _verify(prepared: Prepared, file: Path) -> None:
             f"{file} is not the model that it was made from: {'; '.join(found.problems[:3])}",
             hint=f"the whole report is in {report}",
         )
-    progress.say(f"the file is the model; the report is in {report}")
+    progress.say(f"within the bounds of {found.type}; the report is in {report}")
+
+
+def _documents(run: Job | None) -> list[list[int]]:
+    """What a tuned model knows best: the run's own validation texts, where they still are."""
+    if run is None or not run.path("contexts.jsonl").is_file():
+        return []
+    return verify.texts(run)
 
 
 @contextlib.contextmanager

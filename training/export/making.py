@@ -124,6 +124,7 @@ def make(order: Order) -> list[Path]:
     place = order.target if order.type.direct else intermediate(order.target)
     if is_done(order, found):
         Progress("export", 1, "file").say(f"{order.target} is there already, of the same inputs")
+        _tidy(order, place)
         return [one.path for one in found] if order.type.direct else [order.target]
     if not writing.is_done(found, place, order.key):
         space.check_memory()
@@ -180,9 +181,18 @@ def _quantise(order: Order, source: Path) -> None:
     )  # fmt: skip
     progress.close(order.target.name)
     records.write(order.target, Record(order.quantised_key, {}, finished=True))
-    if not order.keep:
-        source.unlink()
-        records.path_of(source).unlink(missing_ok=True)
+    _tidy(order, source)
+
+
+def _tidy(order: Order, source: Path) -> None:
+    """Remove the float16 file that the quantiser has read, unless it is to stay.
+
+    A process that was killed after its last note leaves it to the next one.
+    """
+    made = not order.type.direct and records.read(source, order.key).finished
+    if made and not order.keep:
+        source.unlink(missing_ok=True)
+        records.path_of(source).unlink()
 
 
 def forget(target: Path) -> None:

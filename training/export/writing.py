@@ -116,7 +116,7 @@ def _one_file(
         noted = start
         for number, placed in enumerate(layout.tensors[done:], start=done + 1):
             for part in _in_order(pool, threads, content, placed):
-                part.tofile(file)
+                file.write(part.data.cast("B"))  # `tofile` would not say why it fails
                 on_bytes(part.nbytes)
             file.write(b"\0" * (-file.tell() % 32))
             if file.tell() - noted >= NOTE_BYTES or number == len(layout.tensors):

@@ -25,6 +25,7 @@ from training.stages import Job
 _TYPES = {
     "F32": (gguf.GGMLQuantizationType.F32, gguf.LlamaFileType.ALL_F32),
     "F16": (gguf.GGMLQuantizationType.F16, gguf.LlamaFileType.MOSTLY_F16),
+    "BF16": (gguf.GGMLQuantizationType.BF16, gguf.LlamaFileType.MOSTLY_BF16),
     "Q8_0": (gguf.GGMLQuantizationType.Q8_0, gguf.LlamaFileType.MOSTLY_Q8_0),
 }
 
@@ -80,7 +81,7 @@ def write(
         folder: has `config.json` and safetensors, one file or several.
         tokenizer: its `tokenizer.json`.
         target: the GGUF file.
-        type_name: how matrices are stored: F32, F16 or Q8_0.
+        type_name: how matrices are stored: F32, F16, BF16 or Q8_0.
         labels: name, licence, chat format.
         permute: reorder the rows of queries and keys; False makes a file that is wrong, for
             testing that the comparison finds it.

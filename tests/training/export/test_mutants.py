@@ -48,7 +48,7 @@ def _measured(tuned, folder, type_name="F32", *, exact=True):
     """How far the export of what lies in `folder` is from the right model."""
     model, _, row = tuned
     both = merging.opened(folder, folder / "adapter")
-    checkpoint.write(folder / "merged", both.shapes, both.tensor)
+    checkpoint.write(folder / "merged", both.shapes, both.rows)
     shutil.copy(folder / "config.json", folder / "merged")
     labels = Labels("t", chat=LLAMA3)
     file = folder / "t.gguf"

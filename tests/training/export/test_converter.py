@@ -108,7 +108,7 @@ SHAPES = {
     "qwen-2.5, yarn": Shape(
         "qwen2", lambda: made.made(made.QWEN, ENDS), "BF16",
         {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1000000.0, "factor": 4.0,
-                             "original_max_position_embeddings": 32768, "beta_fast": 24.0}},
+                             "original_max_position_embeddings": 32768, "beta_fast": 32.0}},
         {"eos_token": "<|im_end|>"}, splits="qwen2",
         differs={**LENGTHS, **VOCABULARY_SIZE, **ROPE_DIMENSION},
     ),

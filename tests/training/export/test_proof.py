@@ -77,6 +77,18 @@ def test_documents_of_a_run_are_added(task):
     assert "1 documents" in what
 
 
+def test_a_tokenizer_that_cuts_batches_does_not_cut_this(folder, task, tmp_path):
+    described = json.loads((folder / "tokenizer.json").read_text())
+    cut = {"direction": "Right", "max_length": 8, "strategy": "LongestFirst", "stride": 0}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(described | {"truncation": cut}))
+    task = dataclasses.replace(task, tokenizer=tmp_path / "tokenizer.json", tokens=500)
+    assert proof.rows_of(task) == proof.rows_of(
+        dataclasses.replace(task, tokenizer=folder / "tokenizer.json")
+    )
+    found = proof.of(folder / "right.gguf", task, threads=1)
+    assert found.passed
+
+
 @pytest.mark.parametrize(("count", "longest", "lengths"), [
     (100, 40, [40, 40, 20]), (100, 100, [100]), (30, 100, [30]), (41, 40, [40]),
 ])  # fmt: skip

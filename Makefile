@@ -40,8 +40,8 @@ check: $(VENV)/.setup ## lint, formatting, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Real vocabularies come with the engine's source release; without a network their tests skip.
-$(VENV)/.vocabularies: $(VENV)/.setup
+# Real vocabularies and the converter come with the engine's source release; without a network their tests skip.
+$(VENV)/.vocabularies: $(VENV)/.setup tests/support/vocabularies.py
 	@if $(BIN)/python -m tests.support.vocabularies $(VENV)/vocabularies; then touch $@; else echo "the real vocabularies could not be fetched: their tests skip" >&2; fi
 
 unit: $(VENV)/.setup $(VENV)/.vocabularies

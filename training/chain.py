@@ -1,7 +1,7 @@
 """The whole way to an installed model, stage by stage, as files in one folder.
 
     scratch      from nothing: tokenizer, base model, code encoder, adapter, merge, GGUF, scores
-    pretrained   a student of the hub or of a folder is tuned, merged, exported, scored
+    pretrained   a student of the hub or of a folder is tuned, exported with its adapter, scored
     untrained    the student as it is: exported and scored, the baseline of every comparison
 
 Each stage's code is imported when it runs, so that listing and planning need no torch.
@@ -33,8 +33,6 @@ BASE_FILES = ("base/model.safetensors", "base/config.json")
 ENCODER_FILES = ("encoder/model.safetensors", "encoder/config.json")
 ADAPTER_FILES = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json")
 MERGED_FILES = ("merged/model.safetensors", "merged/config.json")
-MERGED_SHARDS = ("merged/model.safetensors.index.json", "merged/config.json")
-"""The index holds the sha256 of every file of weights, so it stands for all of them."""
 STUDENT_FILES = ("student/student.json", "student/tokenizer.json")
 TEXTS = ("problems.jsonl", "contexts.jsonl", "tokenizer.json")
 
@@ -138,10 +136,7 @@ def _pretrained(settings: Settings) -> tuple[Stage, ...]:
             inputs=(*texts, *(ENCODER_FILES if own else ())),
             settings=("adapter", "curriculum", "structural", "threads"),
         ),
-        replace(
-            _BY_NAME["merge"], inputs=(STUDENT_FILES[0], *ADAPTER_FILES), outputs=MERGED_SHARDS
-        ),
-        replace(_BY_NAME["gguf"], inputs=(*texts, *MERGED_SHARDS)),
+        replace(_BY_NAME["gguf"], inputs=(*texts, *ADAPTER_FILES)),
         _BY_NAME["evaluate"],
         replace(
             _BY_NAME["card"],

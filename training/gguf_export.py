@@ -6,23 +6,38 @@ from pathlib import Path
 
 from training import files, student, verify
 from training.export import content, lineage, making, merging
+from training.export.merging import Merged
 from training.export.metadata import Labels
 from training.stages import Job
 
 
 def make(job: Job) -> None:
     """Write `model.gguf` and `verify.json`."""
-    source, target = model_folder(job), job.path("model.gguf")
-    write(
-        source, student.tokenizer_file(job), target, job.settings.export.type, lineage.of_run(job),
-        threads=job.settings.threads,
+    model, target = exported(job), job.path("model.gguf")
+    tokenizer = student.tokenizer_file(job)
+    found = content.of(model, tokenizer, lineage.of_run(job))
+    inputs = (model.base.folder, tokenizer, *_adapter(job))
+    making.make(
+        making.Order(
+            found, target, job.settings.export.type, inputs, threads=job.settings.threads
+        )
     )  # fmt: skip
-    files.write_json(job.path("verify.json"), verify.compare(job, source))
+    making.forget(target)
+    files.write_json(job.path("verify.json"), verify.compare(job, model))
 
 
-def model_folder(job: Job) -> Path:
-    """The model that is exported: the merged one, or the student as it is."""
-    return student.folder(job) if job.settings.chain == "untrained" else job.path("merged")
+def exported(job: Job) -> Merged:
+    """The model of a run: the student with its adapter, or as it is; from scratch the merged one.
+
+    A student is not merged on disk first: it would be 32 GB of float32 for 8 billion weights.
+    """
+    if job.settings.chain == "scratch":
+        return merging.opened(job.path("merged"))
+    return merging.opened(student.folder(job), *_adapter(job))
+
+
+def _adapter(job: Job) -> tuple[Path, ...]:
+    return (job.path("adapter"),) if job.settings.chain == "pretrained" else ()
 
 
 def write(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,8 +15,9 @@ import torch
 from assistant.errors import ExportProblem
 from training import contexts, problems, student
 from training.documents import Document, Writer
-from training.export import merging, verifying
+from training.export import verifying
 from training.export.gates import Gate
+from training.export.merging import Merged
 from training.stages import Job
 from training.world.evaluation import handwritten_problems
 
@@ -26,8 +26,8 @@ _ROW = 1024
 _REPORTED = ("tokens", "mean_kld", "p99_kld", "max_kld", "nmse", "same_top")
 
 
-def compare(job: Job, folder: Path) -> dict[str, Any]:
-    """Compare `model.gguf` with the model in `folder` and return the numbers.
+def compare(job: Job, model: Merged) -> dict[str, Any]:
+    """Compare `model.gguf` with the model that it was made from and return the numbers.
 
     Raises:
         ExportProblem: they differ by more than the settings allow.
@@ -37,12 +37,12 @@ def compare(job: Job, folder: Path) -> dict[str, Any]:
     torch.set_num_threads(threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     measured = verifying.compare(
-        merging.opened(folder), job.path("model.gguf"), texts(job), threads=threads, device=device
+        model, job.path("model.gguf"), texts(job), threads=threads, device=device
     )
     limits = Gate(float("inf"), settings.max_kld, settings.min_top1)
     if found := verifying.problems(measured, limits):
         raise ExportProblem(
-            f"model.gguf does not compute what the model in {folder.name} computes: "
+            "model.gguf does not compute what the model computes that it was made from: "
             f"{'; '.join(found)}"
         )
     values = dataclasses.asdict(measured)

@@ -64,9 +64,12 @@ def prepare(model: str | None, per_task: int, temperature: float) -> Asking:
         name = model or settings.endpoint.model or urlsplit(settings.endpoint.url).netloc
         told: dict[str, Any] = {"model": name, "endpoint": settings.endpoint.url}
     else:
-        path = store.resolve(settings.model)
-        name = path.stem
+        chosen = store.choose(settings.model)
+        path, adapter = chosen.path, chosen.adapter
+        name = path.stem if adapter is None else f"{path.stem}+{adapter.stem}"
         told = {"model": name, "model_sha256": _edges(path), "model_bytes": path.stat().st_size}
+        if adapter is not None:
+            told |= {"adapter_sha256": _edges(adapter), "adapter_bytes": adapter.stat().st_size}
     return Asking(
         resolved,
         name,

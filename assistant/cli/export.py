@@ -15,7 +15,8 @@ rows by block of rows: an 8B model takes about a gigabyte of memory. Ctrl-C and 
 the same command goes on.
 
 types: F32, F16, BF16, Q8_0, Q5_1, Q5_0, Q4_1, Q4_0 are written directly; Q6_K, Q5_K_M, Q4_K_M and
-others by llama.cpp's quantiser, from a file in float16 that is deleted at the end.
+others by llama.cpp's quantiser, from a file in float16 that is deleted at the end; safetensors
+is a folder for transformers, in the type of the base.
 
 examples:
   assistant export --base Llama-3.1-8B --adapter runs/paper/adapter --type Q4_K_M --dry-run
@@ -69,14 +70,14 @@ def run(args: argparse.Namespace) -> int:
     if args.threads < 0:
         raise UsageProblem(f"--threads {args.threads}: at least 1 is needed")
     try:
-        from training.export import command
+        from training.export import command, request, telling
     except ModuleNotFoundError as error:
         raise AssistantError(
             f"the export needs {error.name}, which is not installed",
             hint="pip install 'assistant[train,local]'",
         ) from error
-    prepared = command.prepare(
-        command.Request(
+    prepared = request.prepare(
+        request.Request(
             base=args.base, adapter=args.adapter, out=args.out, type_name=args.type,
             adapter_only=args.adapter_only,
             name=args.name, licence=args.licence, split=args.split_size,
@@ -86,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         )
     )  # fmt: skip
     if args.dry_run:
-        print("\n".join(command.described(prepared)))
+        print("\n".join(telling.described(prepared)))
         return 0
     for path in command.run(prepared):
         print(path)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NAME = (
     "NAME is the path of a .gguf file, the name of a file in the models folder, `org/repo[:quant]` "
     "or `org/repo/file.gguf` as on the Hugging Face hub, an alias that `list` shows, or `starter`, "
-    "the embedded model."
+    "the embedded model. `NAME+ADAPTER` is a model with an adapter in GGUF attached."
 )
 ROLES = ("generate", "inline")
 
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     from assistant.models import store
 
-    entries = store.entries()
+    entries = store.entries(with_adapters=True)
     current, completing = current_names()
     rows = [_row(entry, current, completing) for entry in entries]
     if args.json:
@@ -80,11 +80,15 @@ def _list(args: argparse.Namespace) -> int:
     for row in rows:
         mark = "*" if row["in_use"] else "+" if row["completes"] else " "
         text = f"{mark} {row['name']:{width}}  {row['bytes'] / 1e6:10.1f} MB  {row['place']}"
+        if row["kind"] == "adapter":
+            text += ", an adapter"
         print(terminal.visible(f"{text}: {row['path']}"))
     if not any(row["in_use"] for row in rows):
         terminal.say(f"In use: {current}, which is none of the models listed.")
     if any(row["completes"] and not row["in_use"] for row in rows):
         print("* answers, + completes")
+    if any(row["kind"] == "adapter" for row in rows):
+        print("An adapter is named behind the model that it was tuned from: MODEL+ADAPTER")
     print()
     _print_recommended({entry.name for entry in entries})
     return 0
@@ -98,6 +102,7 @@ def _row(entry: Entry, current: str, completing: str) -> dict[str, Any]:
         "in_use": entry.name == current,
         "completes": entry.name == completing,
         "place": entry.place.value,
+        "kind": "adapter" if entry.adapter else "model",
     }
 
 
@@ -181,7 +186,8 @@ def _shortest(name: str) -> str:
     from assistant.models import store
 
     try:
-        return store.name_of(store.resolve(name))
+        chosen = store.choose(name)
+        return store.name_of(chosen.path, chosen.adapter)
     except ModelProblem:
         return name
 
@@ -207,7 +213,9 @@ def _facts(info: Info) -> dict[str, Any]:
     return {
         "name": info.name,
         "title": info.title,
+        "kind": "adapter" if info.is_adapter else "model",
         "path": str(info.path),
+        "adapter": str(info.adapter) if info.adapter is not None else None,
         "place": info.place.value,
         "bytes": info.size,
         "architecture": info.architecture,

@@ -68,7 +68,7 @@ def use(args: argparse.Namespace) -> int:
     terminal.say(f"{chosen.name} {does} from now on ({locations.config_file()}).")
     if chosen.warning:
         terminal.say(chosen.warning)
-    _warn_of_memory(chosen.path)
+    _warn_of_memory(chosen.path, chosen.adapter)
     terminal.say("An engine that runs already keeps its model until `assistant stop`.")
     return 0
 
@@ -80,11 +80,12 @@ def _interactive() -> bool:
 def _offer_download(name: str) -> None:
     """A model that is not here is downloaded if the person at the terminal says so."""
     from assistant.models import catalogue, store
+    from assistant.models.names import PLUS
 
     try:
-        store.resolve(name)
+        store.choose(name)
     except ModelProblem:
-        if store.reference_of(name) is None or not _interactive():
+        if PLUS in name or store.reference_of(name) is None or not _interactive():
             raise
         known = catalogue.by_alias(name)
         size = f" ({known.size:g} GB, {known.licence})" if known else ""
@@ -95,15 +96,16 @@ def _offer_download(name: str) -> None:
         _fetch(reference)
 
 
-def _warn_of_memory(path: Path) -> None:
+def _warn_of_memory(path: Path, adapter: Path | None) -> None:
     from assistant import config
-    from assistant.models import gguf, memory
+    from assistant.models import adapters, gguf, memory
 
     settings = config.load().settings.daemon
     header = gguf.read_header(path)
     try:
         tokens = memory.context_tokens(header, settings.context_length)
-        memory.check_fits(header, tokens, memory.budget_bytes(settings.memory_gb))
+        free = memory.budget_bytes(settings.memory_gb)
+        memory.check_fits(header, tokens, free, adapters.bytes_of(adapter))
     except ModelProblem as problem:
         terminal.say(f"Mind the memory: {problem}")
 
@@ -207,7 +209,8 @@ def _refuse_in_use(planned: object) -> None:
     settings = config.load().settings
     for setting, name in (("model", settings.model), ("inline_model", settings.inline_model)):
         try:
-            used = name and store.resolve(name) in planned.paths
+            chosen = store.choose(name)
+            used = name and {chosen.path, chosen.adapter} & set(planned.paths)
         except ModelProblem:
             continue
         if used:

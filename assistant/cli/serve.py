@@ -92,13 +92,15 @@ def _foreground(resolved: Resolved, loopback: int | None) -> int:
     from assistant.models import store
 
     settings = resolved.settings
-    path = store.resolve(settings.model)
+    chosen = store.choose(settings.model)
     target = target_of(resolved)
-    inline = target.inline_path() if isinstance(target, Daemon) else None
+    inline = target.inline() if isinstance(target, Daemon) else None
     options = lifecycle.Options(
-        model_path=path,
-        model_name=store.name_of(path),
-        inline_path=inline,
+        model_path=chosen.path,
+        model_name=store.name_of(chosen.path, chosen.adapter),
+        adapter_path=chosen.adapter,
+        inline_path=inline.path if inline is not None else None,
+        inline_adapter_path=inline.adapter if inline is not None else None,
         inline_name=settings.inline_model if inline is not None else "",
         memory_gb=settings.daemon.memory_gb,
         idle_seconds=settings.daemon.idle_minutes * 60,

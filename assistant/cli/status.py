@@ -59,7 +59,7 @@ def _print(status: dict[str, Any]) -> None:
         "pid": status["pid"],
         "version": status["version"],
         "state": state,
-        "model": f"{model['id']} ({roles}), {model['path']}",
+        "model": f"{model['id']} ({roles}), {model['path']}{_with_adapter(model)}",
         "inline": _inline(status.get("inline")),
         "context": model.get("context_length", "not known yet"),
         "cache": _cache(status["engines"].get("generate")),
@@ -71,6 +71,11 @@ def _print(status: dict[str, Any]) -> None:
     }
     for name, value in lines.items():
         print(f"{name:11} {value}")
+
+
+def _with_adapter(model: dict[str, Any]) -> str:
+    adapter = model.get("adapter")
+    return f" with the adapter {adapter}" if adapter else ""
 
 
 def _inline(inline: dict[str, Any] | None) -> str:

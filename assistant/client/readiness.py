@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 import time
@@ -15,7 +14,8 @@ from assistant.client import dialect
 from assistant.client.types import Daemon
 from assistant.daemon.protocol import LOAD_FAILED
 from assistant.errors import AssistantError, DaemonProblem, ModelProblem
-from assistant.models import gguf, store
+from assistant.models import adapters, gguf, store
+from assistant.models.names import Chosen
 
 START_SECONDS = 60.0
 """How long a daemon may take until it answers `/health`; loading is not part of it."""
@@ -49,8 +49,8 @@ async def of_daemon(server: Server, target: Daemon, *, start: bool) -> str:
         DaemonProblem: it does not run, does not start, or holds another model and stays busy.
         ModelProblem: the model is missing or can not be loaded.
     """
-    path = store.resolve(target.model)
-    starter = _Starter(target, path) if start else None
+    wanted = store.choose(target.model)
+    starter = _Starter(target, wanted) if start else None
     delay, silent_since, asked = _FIRST_DELAY, time.monotonic(), time.monotonic()
     renew = start
     while True:
@@ -60,7 +60,7 @@ async def of_daemon(server: Server, target: Daemon, *, start: bool) -> str:
             if health.get("status") == "failed":
                 raise dialect.error_of(health, DaemonProblem) or DaemonProblem(str(health))
             held = (
-                await _held(server, target, path, start) if health.get("status") == "ok" else None
+                await _held(server, target, wanted, start) if health.get("status") == "ok" else None
             )
             if held is not None:
                 name, version = held
@@ -72,7 +72,7 @@ async def of_daemon(server: Server, target: Daemon, *, start: bool) -> str:
             if health.get("status") != "ok":
                 asked = time.monotonic()
             elif time.monotonic() - asked > BUSY_SECONDS:
-                raise await _busy(server, path)
+                raise await _busy(server, wanted)
         elif starter is None:
             raise DaemonProblem(
                 "The engine daemon does not run.", hint="Start it with: assistant serve"
@@ -88,44 +88,56 @@ async def of_daemon(server: Server, target: Daemon, *, start: bool) -> str:
         delay = min(delay * 1.5, _LONGEST_DELAY)
 
 
-async def _held(server: Server, target: Daemon, path: Path, start: bool) -> tuple[str, str] | None:
+async def _held(
+    server: Server, target: Daemon, wanted: Chosen, start: bool
+) -> tuple[str, str] | None:
     """The model's name and the daemon's version if it has what is wanted; else an idle daemon is
     ended."""
     try:
         status = await server.status()
-        model, inline = status["model"], status.get("inline_path")
-        right = _same_file(model["path"], path, model["modified_ns"])
-        if right and _same(inline, target.inline_path()):
+        model = status["model"]
+        held = Chosen(Path(model["path"]), _path(model.get("adapter")))
+        inline = _path(status.get("inline_path"))
+        second = None if inline is None else Chosen(inline, _path(status.get("inline_adapter")))
+        if held.is_same(wanted) and _unchanged(wanted, model) and _same(second, target.inline()):
             return str(model["id"]), str(status.get("version"))
         if start:
             await server.shutdown(when_idle=True)
     except (AssistantError, KeyError):
         return None
     if not start:
-        held = " and ".join(filter(None, [model["path"], inline]))
+        both = " and ".join(str(one) for one in (held, second) if one is not None)
         raise DaemonProblem(
-            f"The engine daemon holds {held}, not {path}.", hint="End it with: assistant stop"
+            f"The engine daemon holds {both}, not {wanted}.", hint="End it with: assistant stop"
         )
     return None
 
 
-async def _busy(server: Server, path: Path) -> DaemonProblem:
+async def _busy(server: Server, wanted: Chosen) -> DaemonProblem:
     held = (await server.status()).get("model") or {}
     return DaemonProblem(
         f"The engine daemon has answered requests to {held.get('path')} for {BUSY_SECONDS:.0f} "
-        f"seconds, so {path} can not be loaded.",
+        f"seconds, so {wanted} can not be loaded.",
         hint="See who is asking: assistant status. End it all the same: assistant stop",
     )
 
 
-def _same_file(held: str, path: Path, modified_ns: int) -> bool:
-    return _same(held, path) and modified_ns == path.stat().st_mtime_ns
+def _path(told: str | None) -> Path | None:
+    return Path(told) if told else None
 
 
-def _same(held: str | None, path: Path | None) -> bool:
-    if held is None or path is None:
-        return held is None and path is None
-    return os.path.realpath(held) == os.path.realpath(path)
+def _unchanged(wanted: Chosen, model: dict[str, Any]) -> bool:
+    """Whether the files are still those that were loaded."""
+    if model["modified_ns"] != wanted.path.stat().st_mtime_ns:
+        return False
+    adapter = wanted.adapter
+    return adapter is None or model["adapter_modified_ns"] == adapter.stat().st_mtime_ns
+
+
+def _same(held: Chosen | None, wanted: Chosen | None) -> bool:
+    if held is None or wanted is None:
+        return held is None and wanted is None
+    return held.is_same(wanted)
 
 
 def _older(version: str, than: str) -> bool:
@@ -139,9 +151,9 @@ def _older(version: str, than: str) -> bool:
 class _Starter:
     """Starts the daemon whenever the lock is free; knows when its own attempt failed."""
 
-    def __init__(self, target: Daemon, path: Path) -> None:
+    def __init__(self, target: Daemon, wanted: Chosen) -> None:
         self._target = target
-        self._path = path
+        self._wanted = wanted
         self._process: subprocess.Popen[bytes] | None = None
         self._missed = 0
 
@@ -162,16 +174,18 @@ class _Starter:
         from assistant.client import start
 
         if self._process is None:
-            # A broken file is told at once, without a daemon.
-            gguf.read_header(self._path)
-            self._process = start.start(self._target, self._path, store.name_of(self._path))
+            # A broken file is told at once, without a daemon; so is an adapter of another model.
+            path, adapter = self._wanted.path, self._wanted.adapter
+            adapters.joined(gguf.read_header(path), adapter)
+            name = store.name_of(path, adapter)
+            self._process = start.start(self._target, self._wanted, name)
         elif (code := self._process.poll()) in (0, LOAD_FAILED):
             # It was there, and ended for another client: for its model, or telling it why not.
             self._process = None
             self._missed += code == LOAD_FAILED
             if self._missed > 1:
                 raise ModelProblem(
-                    f"{self._path} can not be loaded. The end of the engine's log:\n"
+                    f"{self._wanted} can not be loaded. The end of the engine's log:\n"
                     f"{start.last_words(2)}",
                     hint=f"The whole log: {locations.log_path('daemon')}",
                 )

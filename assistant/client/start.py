@@ -17,12 +17,13 @@ from assistant.client.types import Daemon
 from assistant.daemon import crashes
 from assistant.daemon.lifecycle import take_lock
 from assistant.errors import StateProblem
+from assistant.models.names import Chosen
 
 # Kept so that a daemon that ends while its starter lives does not stay a zombie.
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def start(target: Daemon, model_path: Path, model_name: str) -> subprocess.Popen[bytes] | None:
+def start(target: Daemon, model: Chosen, model_name: str) -> subprocess.Popen[bytes] | None:
     """Start a daemon; None when another process holds the lock, so one runs or is starting.
 
     Raises:
@@ -37,7 +38,7 @@ def start(target: Daemon, model_path: Path, model_name: str) -> subprocess.Popen
         return None
     try:
         _note_death_and_room(lock)
-        process = _spawn(_command(target, model_path, model_name, lock), lock, log)
+        process = _spawn(_command(target, model, model_name, lock), lock, log)
     finally:
         # The child has its own copy, and with it the lock.
         os.close(lock)
@@ -59,13 +60,17 @@ def _note_death_and_room(lock: int) -> None:
         ) from error
 
 
-def _command(target: Daemon, model_path: Path, model_name: str, lock: int) -> list[str]:
+def _command(target: Daemon, model: Chosen, model_name: str, lock: int) -> list[str]:
     command = [sys.executable, "-m", "assistant.daemon", "--lock-fd", str(lock)]
-    command += ["--model-path", str(model_path), "--model-name", model_name]
+    command += ["--model-path", str(model.path), "--model-name", model_name]
+    if model.adapter is not None:
+        command += ["--adapter-path", str(model.adapter)]
     command += ["--idle-seconds", str(target.idle_minutes * 60)]
     command += ["--started-by", f"{Path(sys.argv[0]).name or 'python'} (pid {os.getpid()})"]
-    if (inline := target.inline_path()) is not None:
-        command += ["--inline-path", str(inline), "--inline-name", target.inline_model]
+    if (inline := target.inline()) is not None:
+        command += ["--inline-path", str(inline.path), "--inline-name", target.inline_model]
+        if inline.adapter is not None:
+            command += ["--inline-adapter-path", str(inline.adapter)]
     if target.memory_gb:
         command += ["--memory-gb", str(target.memory_gb)]
     if target.context_length is not None:

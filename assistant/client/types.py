@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from assistant.engine.types import Forced as Forced
 from assistant.errors import ModelProblem
+from assistant.models.names import Chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Daemon:
     """The user's own engine daemon; started when needed."""
 
     model: str = ""
-    """Name or path of the model (`assistant.models.store.resolve`); empty: the embedded one.
+    """Name or path of the model (`assistant.models.store.choose`); empty: the embedded one.
     A daemon that holds another model is ended when it is idle, and started with this one."""
     inline_model: str = ""
     """A second model for completions inside of a line; empty: the first one serves both."""
@@ -28,8 +28,8 @@ class Daemon:
     loopback: int | None = None
     """A port of 127.0.0.1 that it listens on as well when it is started from here; 0: any."""
 
-    def inline_path(self) -> Path | None:
-        """The file of the second model, where one is wanted; the first one is no second.
+    def inline(self) -> Chosen | None:
+        """The second model, where one is wanted; the first one is no second.
 
         One that is missing is no reason not to answer: the daemon says why inline is off.
 
@@ -42,11 +42,11 @@ class Daemon:
         if not self.inline_model:
             return None
         try:
-            path = store.resolve(self.inline_model)
+            second = store.choose(self.inline_model)
         except ModelProblem:
-            return locations.models_dir() / self.inline_model
+            return Chosen(locations.models_dir() / self.inline_model)
         # Loaded twice it would take its memory twice.
-        return None if path.resolve() == store.resolve(self.model).resolve() else path
+        return None if second.is_same(store.choose(self.model)) else second
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="assistant.daemon", description=__doc__)
     parser.add_argument("--model-path", type=Path, required=True)
     parser.add_argument("--model-name", required=True)
+    parser.add_argument("--adapter-path", type=Path)
     parser.add_argument("--inline-path", type=Path)
+    parser.add_argument("--inline-adapter-path", type=Path)
     parser.add_argument("--inline-name", default="")
     parser.add_argument("--memory-gb", type=float, default=0.0)
     parser.add_argument("--idle-seconds", type=float, default=1800.0)
@@ -29,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = Options(
         model_path=given.model_path,
         model_name=given.model_name,
+        adapter_path=given.adapter_path,
         inline_path=given.inline_path,
+        inline_adapter_path=given.inline_adapter_path,
         inline_name=given.inline_name,
         memory_gb=given.memory_gb,
         idle_seconds=given.idle_seconds,

@@ -45,6 +45,10 @@ class Options:
     inline_path: Path | None = None
     """A second model, for completions inside of a line; None: the first one serves both."""
     inline_name: str = ""
+    adapter_path: Path | None = None
+    """An adapter that is attached to the first model."""
+    inline_adapter_path: Path | None = None
+    """Likewise, to the second."""
     memory_gb: float = 0.0
     """For all models together; 0: what is free when the daemon starts."""
     idle_seconds: float = 1800.0
@@ -126,6 +130,8 @@ async def _serve(options: Options, place: Listening) -> int:
         model_path=options.model_path,
         inline_name=options.inline_name,
         inline_path=options.inline_path,
+        adapter_path=options.adapter_path,
+        inline_adapter_path=options.inline_adapter_path,
         stop=lambda: stop(),
         started_by=options.started_by,
         access=place.access,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.daemon.worker import Load
 from assistant.engine.engine import Engine, OnProgress
 from assistant.engine.types import EngineSettings
 from assistant.errors import ModelProblem
-from assistant.models import gguf, memory
+from assistant.models import adapters, gguf, memory
+from assistant.models.names import Chosen
 
 if TYPE_CHECKING:
     from assistant.daemon.lifecycle import Options
@@ -23,23 +23,27 @@ def loads(options: Options) -> tuple[Load, Load | None]:
     """
     # Once: weights are mapped from their file, and count as free when they are in use.
     budget = memory.budget_bytes(options.memory_gb)
-    first, second = options.model_path, options.inline_path
+    first = Chosen(options.model_path, options.adapter_path)
+    second = None
+    if options.inline_path is not None:
+        second = Chosen(options.inline_path, options.inline_adapter_path)
 
-    def load(path: Path, beside: Path | None, *, after: bool = False) -> Load:
+    def load(one: Chosen, beside: Chosen | None, *, after: bool = False) -> Load:
         def make(on_progress: OnProgress) -> Engine:
             left = budget
             if left is not None and after and beside is not None:
                 left -= _needed(beside, options)
-            header = gguf.read_header(path)
+            header = gguf.read_header(one.path)
             tokens = _tokens(header, options)
-            needed = memory.check_fits(header, tokens, left).total
-            settings = options.engine
+            more = adapters.bytes_of(one.adapter)
+            needed = memory.check_fits(header, tokens, left, more).total
+            settings = dataclasses.replace(options.engine, adapter=one.adapter)
             if budget is not None:
                 # What nobody needs is for finished sequences, half of it for each of two models.
                 other = 0 if beside is None else _needed(beside, options)
                 spare = max(0, budget - needed - other) // (1 if beside is None else 2)
                 settings = _with_spare(settings, header, tokens, spare)
-            return Engine(path, settings, on_progress)
+            return Engine(one.path, settings, on_progress)
 
         return make
 
@@ -59,13 +63,14 @@ def _with_spare(
     return dataclasses.replace(settings, stash_bytes=spare - inside)
 
 
-def _needed(path: Path, options: Options) -> int:
+def _needed(one: Chosen, options: Options) -> int:
     """Bytes that a model takes; 0 for one that can not be read, which is told when it is loaded."""
     try:
-        header = gguf.read_header(path)
+        header = gguf.read_header(one.path)
     except ModelProblem:
         return 0
-    return memory.estimate(header, _tokens(header, options)).total
+    more = adapters.bytes_of(one.adapter)
+    return memory.estimate(header, _tokens(header, options), more).total
 
 
 def _tokens(header: gguf.Header, options: Options) -> int:

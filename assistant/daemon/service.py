@@ -43,6 +43,10 @@ class Service:
     inline_name: str = ""
     inline_path: Path | None = None
     """Of the second model, where there is one."""
+    adapter_path: Path | None = None
+    """Of the adapter that is attached to the first model, where there is one; ..."""
+    inline_adapter_path: Path | None = None
+    """... and to the second."""
     started_by: str = ""
     access: Access = field(default_factory=Access)
     """Who may come in, and how."""
@@ -142,6 +146,7 @@ def _entry(name: str, path: Path, facts: ModelFacts, *, second: bool) -> dict[st
         "created": facts.modified_ns // 10**9,
         "owned_by": "assistant",
         "path": str(path),
+        "adapter": str(facts.adapter) if facts.adapter is not None else None,
         "format": kind,
         "fim": facts.fim,
         "context_length": facts.context_length,

@@ -8,6 +8,7 @@ import os
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -53,11 +54,16 @@ async def status(request: Request) -> Response:
     """What the daemon is doing."""
     service = service_of(request)
     worker = service.worker
-    model: dict[str, Any] = {"id": service.model_name, "path": str(service.model_path)}
+    model: dict[str, Any] = {
+        "id": service.model_name,
+        "path": str(service.model_path),
+        "adapter": _text(service.adapter_path),
+    }
     if worker.phase is Phase.OK:
         facts = worker.engine.facts
         model = service.model() | {"memory_bytes": facts.memory_bytes}
         model |= {"modified_ns": facts.modified_ns}
+        model |= {"adapter_modified_ns": facts.adapter_modified_ns}
     return json_reply(
         {
             "pid": os.getpid(),
@@ -66,7 +72,8 @@ async def status(request: Request) -> Response:
             "uptime_s": round(time.monotonic() - service.started, 3),
             "phase": worker.phase.value,
             "model": model,
-            "inline_path": str(service.inline_path) if service.inline_path else None,
+            "inline_path": _text(service.inline_path),
+            "inline_adapter": _text(service.inline_adapter_path),
             "inline": service.inline() if worker.phase is Phase.OK else None,
             "progress": round(worker.progress, 3),
             "memory_bytes": _peak_memory(),
@@ -144,6 +151,10 @@ async def detokenize(request: Request) -> Response:
             return vocabulary.text(requests.parse_detokenize(data, vocabulary.size))
 
     return json_reply({"content": await asyncio.to_thread(work)})
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path) if path is not None else None
 
 
 def _piece(data: bytes) -> str | list[int]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from assistant.engine import adapters as attaching
 from assistant.engine import healing, library
 from assistant.engine.context import Context, ContextSize, Rollback, rollback_of
 from assistant.engine.fill import Fill, NamedText, fill_prompt
@@ -38,7 +39,7 @@ from assistant.engine.types import (
 from assistant.engine.vocabulary import Vocabulary
 from assistant.errors import AssistantError, ModelProblem, RequestProblem
 from assistant.format.completion import METADATA_NAME_KEY, METADATA_VERSION_KEY
-from assistant.models import loadable, memory
+from assistant.models import adapters, loadable, memory
 from assistant.models.gguf import Header
 
 OnProgress = Callable[[float], bool]
@@ -59,7 +60,8 @@ class Engine:
         on_progress: told the share that is loaded, from 0 to 1; False ends it.
 
     Raises:
-        ModelProblem: the file is missing, broken, or llama.cpp refuses it.
+        ModelProblem: the file is missing, broken, or llama.cpp refuses it; or its adapter is not
+            for this model.
         EngineProblem: the library is missing or wrong, or memory is short.
     """
 
@@ -70,11 +72,15 @@ class Engine:
         on_progress: OnProgress | None = None,
     ) -> None:
         settings = settings or EngineSettings()
-        header = loadable.read(path)
+        adapter = settings.adapter
+        header = adapters.joined(loadable.read(path), adapter)
         modified_ns = path.stat().st_mtime_ns
+        adapter_ns = adapter.stat().st_mtime_ns if adapter is not None else 0
         self._lib = lib = library.llama()
         self._model = _load(path, settings, on_progress)
         try:
+            chosen = [] if adapter is None else [(adapter, settings.adapter_scale)]
+            attached = attaching.load(lib, self._model, header, chosen)
             self.vocabulary = Vocabulary(lib, lib.llama_model_get_vocab(self._model))
             self._fim = style_of(self.vocabulary, header.text("general.name") or path.stem)
             self.vocabulary.end_with(self._fim.ends if self._fim else ())
@@ -86,6 +92,7 @@ class Engine:
             self._length = memory.context_tokens(header, settings.context_length or 0)
             self._cell_bytes = memory.cache_bytes(header)
             self.context = Context(lib, self._model, self._size(settings, header))
+            attaching.attach(lib, self.context.pointer, attached)
         except BaseException:
             lib.llama_model_free(self._model)
             raise
@@ -100,7 +107,9 @@ class Engine:
             context_length=min(self._length, self.context.cells),
             fim=self._fim is not None,
             chat=self._template is not None,
-            memory_bytes=lib.llama_model_size(self._model),
+            memory_bytes=lib.llama_model_size(self._model) + adapters.bytes_of(adapter),
+            adapter=adapter,
+            adapter_modified_ns=adapter_ns,
         )
 
     def _size(self, settings: EngineSettings, header: Header) -> ContextSize:

@@ -22,6 +22,10 @@ class EngineSettings:
     threads: int | None = None
     """CPU threads; None: one for a very small model, otherwise the cores that this process may
     use."""
+    adapter: Path | None = None
+    """A file with an adapter that is attached; None: the model as it is."""
+    adapter_scale: float = 1.0
+    """How much the adapter counts; 1: as it was trained."""
     gpu_layers: int = -1
     """Layers on the GPU where the library supports one; -1: all."""
 
@@ -43,7 +47,11 @@ class ModelFacts:
     chat: bool
     """The file carries a chat template."""
     memory_bytes: int
-    """Weights, in bytes."""
+    """Weights, in bytes, an adapter's among them."""
+    adapter: Path | None = None
+    """The adapter that is attached."""
+    adapter_modified_ns: int = 0
+    """When its file was last changed before it was loaded."""
 
 
 class Role(enum.Enum):

@@ -11,12 +11,15 @@ Absent: PEFT's own form of an adapter (`training.export.adapter`), and how it ge
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
 from assistant.errors import ModelProblem
+from assistant.format.completion import METADATA_NAME_KEY, METADATA_VERSION_KEY
 from assistant.models import loadable
 from assistant.models.gguf import TYPE_NAMES, Header, Tensor, impossible, read_header
 
@@ -35,9 +38,52 @@ _CHANGED = re.compile(
 )
 
 
+_TUNED = ("tokenizer.chat_template", METADATA_NAME_KEY, METADATA_VERSION_KEY)
+"""What an adapter knows better than its base: tuning has made another model of it."""
+_KEY, _VALUE = b"general.type", TYPE.encode()
+_MARK = struct.pack("<Q", len(_KEY)) + _KEY + struct.pack("<IQ", 8, len(_VALUE)) + _VALUE
+"""How a file says that it is an adapter; among the first things that it says."""
+_BEGINNING = 1 << 16
+
+
 def is_adapter(header: Header) -> bool:
     """Whether a file is an adapter and not a model."""
-    return header.metadata.get("general.type") == TYPE
+    return header.text("general.type") == TYPE
+
+
+def looks_like_one(path: Path) -> bool:
+    """Whether a file says that it is an adapter; its beginning is read only."""
+    try:
+        with path.open("rb") as file:
+            return _MARK in file.read(_BEGINNING)
+    except OSError:
+        return False
+
+
+def joined(base: Header, path: Path | None) -> Header:
+    """What a model with an adapter says of itself: where it was tuned, what the adapter says.
+
+    Args:
+        base: of the model.
+        path: of the adapter's file; None: there is none.
+
+    Raises:
+        ModelProblem: the adapter is missing, broken, or of another model.
+    """
+    if path is None:
+        return base
+    adapter = read(path)
+    check_fits(adapter, base)
+    tuned = {key: adapter.metadata[key] for key in _TUNED if key in adapter.metadata}
+    return dataclasses.replace(base, metadata=base.metadata | tuned)
+
+
+def bytes_of(path: Path | None) -> int:
+    """Memory that an adapter takes, which is about its file's size; 0 for none."""
+    try:
+        return 0 if path is None else path.stat().st_size
+    except OSError:
+        return 0
 
 
 def read(path: Path) -> Header:
@@ -94,11 +140,6 @@ def check_fits(adapter: Header, base: Header) -> None:
     tensors = loadable.tensors_of_parts(base)
     for name, (first, second) in _pairs(adapter).items():
         _check_pair(adapter, base, tensors, name, (first.shape[0], second.shape[1]))
-
-
-def weights_bytes(adapter: Header) -> int:
-    """Memory that the matrices of an adapter take."""
-    return sum(tensor.size or 0 for tensor in adapter.tensors)
 
 
 def _check_alpha(header: Header) -> None:

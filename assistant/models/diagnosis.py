@@ -8,9 +8,18 @@ from pathlib import Path
 
 from assistant import config, locations
 from assistant.doctor import Finding, State, ok
-from assistant.models import catalogue, environment, gguf, machine, memory, records, store
+from assistant.models import (
+    adapters,
+    catalogue,
+    environment,
+    gguf,
+    machine,
+    memory,
+    records,
+    store,
+)
 from assistant.models.download import size_text
-from assistant.models.names import Reference, parts_of
+from assistant.models.names import Chosen, Reference, parts_of
 
 CHOOSE = "Choose another: assistant models use NAME (assistant models list)"
 LITTLE_SPACE, NO_SPACE = 500_000_000, 20_000_000
@@ -41,18 +50,22 @@ def memory_finding() -> Finding:
     if free is not None and not settings.daemon.memory_gb:
         # What a running engine holds is free for the one that loads these models.
         free += machine.held_by(_engine_pid())
-    header = gguf.read_header(store.resolve(settings.model))
-    needed = memory.check_fits(header, memory.context_tokens(header, tokens), free).total
+    needed = _needed(store.choose(settings.model), tokens, free)
     who, whose = "the model needs", "its"
     if settings.inline_model and _apart(settings):
-        other = gguf.read_header(store.resolve(settings.inline_model))
         rest = None if free is None else max(0, free - needed)
-        needed += memory.check_fits(other, memory.context_tokens(other, tokens), rest).total
+        needed += _needed(store.choose(settings.inline_model), tokens, rest)
         who, whose = "the two models need", "their"
     if free is None:
         return ok(f"{who} {size_text(needed)}; this system does not tell how much is free")
     source = "daemon.memory_gb allows" if settings.daemon.memory_gb else "may be used"
     return ok(f"{who} {size_text(needed)} with {whose} context; {size_text(free)} {source}")
+
+
+def _needed(chosen: Chosen, tokens: int, free: int | None) -> int:
+    header = gguf.read_header(chosen.path)
+    more = adapters.bytes_of(chosen.adapter)
+    return memory.check_fits(header, memory.context_tokens(header, tokens), free, more).total
 
 
 def _engine_pid() -> int:
@@ -65,7 +78,7 @@ def _engine_pid() -> int:
 
 
 def _apart(settings: config.Settings) -> bool:
-    return store.resolve(settings.inline_model) != store.resolve(settings.model)
+    return store.choose(settings.inline_model) != store.choose(settings.model)
 
 
 def inline_finding() -> Finding:

@@ -51,6 +51,11 @@ def read(path: Path) -> Header:
             kind that is not served.
     """
     header = read_header(path)
+    if header.text("general.type") == "adapter":
+        raise ModelProblem(
+            f"{path} is an adapter, a change to a model, and no model of its own.",
+            hint=f"Name the model that it was tuned from in front of it: BASE.gguf+{path.name}",
+        )
     check_architecture(header)
     tensors = tensors_of_parts(header)
     check_numbers(header)

@@ -53,15 +53,16 @@ class Estimate:
         return self.weights + self.cache + self.compute
 
 
-def estimate(header: Header, tokens: int) -> Estimate:
+def estimate(header: Header, tokens: int, adapter: int = 0) -> Estimate:
     """What a model takes with a context of `tokens`.
 
     Args:
         header: of its file; of the first part when it is split, the others lying beside it.
         tokens: of all sequences together.
+        adapter: bytes of an adapter.
     """
     cache = tokens * cache_bytes(header) + states_bytes(header)
-    return Estimate(weights_bytes(header), cache, _compute(header, tokens))
+    return Estimate(weights_bytes(header) + adapter, cache, _compute(header, tokens))
 
 
 def context_tokens(header: Header, configured: int = 0) -> int:
@@ -158,13 +159,14 @@ def _compute(header: Header, tokens: int) -> int:
     return min(max(rows * (4 * wide + 2 * tokens), LEAST_COMPUTE), MOST_COMPUTE)
 
 
-def check_fits(header: Header, tokens: int, available: int | None) -> Estimate:
+def check_fits(header: Header, tokens: int, available: int | None, adapter: int = 0) -> Estimate:
     """Refuse to load what there is no memory for.
 
     Args:
         header: of the model.
         tokens: of the context.
         available: bytes that it may take (`available_bytes`, `budget_bytes`); None: not known.
+        adapter: bytes of an adapter.
 
     Returns:
         What it takes.
@@ -172,14 +174,14 @@ def check_fits(header: Header, tokens: int, available: int | None) -> Estimate:
     Raises:
         ModelProblem: it takes more; the message has the numbers and says what would do.
     """
-    needed = estimate(header, tokens)
+    needed = estimate(header, tokens, adapter)
     if available is None or needed.total <= available:
         return needed
     raise ModelProblem(
         f"{header.path.name} needs {_gb(needed.total)} of memory (weights {_gb(needed.weights)}, "
         f"cache of {tokens} tokens {_gb(needed.cache)}, buffers {_gb(needed.compute)}), and "
         f"{_gb(available)} may be used.",
-        hint=_way_out(header, tokens, available),
+        hint=_way_out(header, tokens, max(0, available - adapter)),
     )
 
 

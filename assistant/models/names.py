@@ -6,13 +6,17 @@ leave the folder that it is meant for is refused here, before any path is built 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from assistant.errors import ModelProblem
 
 SUFFIX = ".gguf"
+PLUS = "+"
+"""Between a model and the adapter that is attached to it."""
 DEFAULT_QUANTS = ("Q4_K_M", "Q8_0")
 """What `org/repo` means without a quantisation: the first of these that it has."""
 
@@ -41,6 +45,32 @@ class Reference:
         if self.file:
             return f"{self.repository}/{self.file}"
         return f"{self.repository}:{self.quant}" if self.quant else self.repository
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A model on this machine, and the adapter that is attached to it."""
+
+    path: Path
+    """Of its file; of the first one when it is split."""
+    adapter: Path | None = None
+
+    @property
+    def file_name(self) -> str:
+        """For people: `base.gguf`, or `base.gguf+adapter.gguf`."""
+        return f"{self.path.name}{PLUS}{self.adapter.name}" if self.adapter else self.path.name
+
+    def __str__(self) -> str:
+        return f"{self.path}{PLUS}{self.adapter}" if self.adapter else str(self.path)
+
+    def is_same(self, other: Chosen) -> bool:
+        """Whether both are the same files, by whatever name."""
+        return _real(self) == _real(other)
+
+
+def _real(chosen: Chosen) -> tuple[str, str]:
+    adapter = os.path.realpath(chosen.adapter) if chosen.adapter is not None else ""
+    return os.path.realpath(chosen.path), adapter
 
 
 @dataclass(frozen=True, slots=True)

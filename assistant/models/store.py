@@ -2,73 +2,29 @@
 
 A name is, in this order: nothing or `starter` (the embedded model), the path of a model file, a
 file below the models folder, with or without `.gguf`, an alias of the catalogue, or a model of the
-hub (`org/repo[:quant]`, `org/repo/file.gguf`) that some program has downloaded. Nothing is ever
+hub (`org/repo[:quant]`, `org/repo/file.gguf`) that some program has downloaded. Behind a `+` there
+may be an adapter for it, named likewise; one beside the model needs no folder. Nothing is ever
 downloaded from here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from assistant import locations
 from assistant.errors import ModelProblem
 from assistant.format.completion import METADATA_NAME_KEY, METADATA_VERSION_KEY
-from assistant.models import catalogue, fill, gguf, memory, names, places
+from assistant.models import adapters, catalogue, fill, gguf, memory, names, places
 from assistant.models.catalogue import GENERATE, INLINE
-from assistant.models.names import Reference
+from assistant.models.facts import Entry as Entry
+from assistant.models.facts import Info as Info
+from assistant.models.names import PLUS, Chosen, Reference
 from assistant.models.places import Place
 
 EMBEDDED = "starter"
 SUFFIX = names.SUFFIX
 _SHOWN = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A model file and the shortest name that resolves to it."""
-
-    name: str
-    path: Path
-    size: int
-    """Bytes of the file, or of all parts of a split one."""
-    place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class Info:
-    """What a model file says of itself."""
-
-    name: str
-    path: Path
-    size: int
-    title: str
-    architecture: str
-    parameters: int
-    context_length: int | None
-    vocabulary_size: int
-    format_name: str | None
-    """Set for models that were trained here."""
-    format_version: int | None
-    chat: bool
-    """It carries a chat template, so it can be asked."""
-    tensor_types: tuple[str, ...]
-    """Types of the weights, the most frequent first."""
-    place: Place
-    fill_lacks: tuple[str, ...]
-    """Tokens for filling in between two texts that it has not; () when it can."""
-    cache_bytes: int
-    """Memory of the cache for one token."""
-    memory_bytes: int
-    """Memory of it all, with the context that it is loaded with where the settings say nothing."""
-    warning: str = ""
-    """What may go wrong with it."""
-
-    @property
-    def fill(self) -> bool:
-        """It can complete between two texts."""
-        return not self.fill_lacks
 
 
 def embedded_path() -> Path:
@@ -86,8 +42,43 @@ def reference_of(name: str) -> Reference | None:
     return recommended.reference if recommended is not None else names.parse(name)
 
 
+def choose(name: str = "") -> Chosen:
+    """The model that `name` means, and its adapter where it names one.
+
+    Raises:
+        ModelProblem: there is none; the message says what there is, or how to get it.
+    """
+    if PLUS not in name:
+        return Chosen(resolve(name))
+    try:
+        return Chosen(resolve(name))
+    except ModelProblem as whole:
+        # A file's name may have a plus of its own, on either side.
+        places_of = [place for place, char in enumerate(name) if char == PLUS]
+        first: ModelProblem | None = None
+        for place in places_of:
+            try:
+                return _with_adapter(name[:place], name[place + 1 :])
+            except ModelProblem as problem:
+                first = first or problem
+        raise (first or whole) from None
+
+
+def _with_adapter(name: str, adapter: str) -> Chosen:
+    if not name or not adapter:
+        raise ModelProblem(
+            f"{name}{PLUS}{adapter} names a model and an adapter, and one of both is missing.",
+            hint=f"Write BASE.gguf{PLUS}ADAPTER.gguf",
+        )
+    path = resolve(name)
+    for file in (adapter, adapter + SUFFIX):
+        if (beside := path.parent / file).is_file():
+            return Chosen(path, beside)
+    return Chosen(path, resolve(adapter))
+
+
 def resolve(name: str = "") -> Path:
-    """The file that `name` means; of a split model the first one.
+    """The file that `name` means, of a model or an adapter alone; of a split model the first one.
 
     Raises:
         ModelProblem: there is none; the message says what there is, or how to get it.
@@ -163,8 +154,10 @@ def _downloaded(name: str, reference: Reference) -> Path:
     )
 
 
-def name_of(path: Path) -> str:
-    """The shortest name of a model file."""
+def name_of(path: Path, adapter: Path | None = None) -> str:
+    """The shortest name of a model file, and of the adapter that is attached to it."""
+    if adapter is not None:
+        return f"{name_of(path)}{PLUS}{name_of(adapter)}"
     if path == embedded_path():
         return EMBEDDED
     root = locations.models_dir()
@@ -201,8 +194,12 @@ def _leads_to(name: str, path: Path) -> bool:
     return found is not None and found[1] == path
 
 
-def entries() -> list[Entry]:
-    """Every model that is here: ours, the models folder's, and what programs have downloaded."""
+def entries(*, with_adapters: bool = False) -> list[Entry]:
+    """Every model that is here: ours, the models folder's, and what programs have downloaded.
+
+    Args:
+        with_adapters: adapters as well, which are no models of their own.
+    """
     found = {embedded_path(): Place.PACKAGE} if embedded_path().is_file() else {}
     root = locations.models_dir()
     if root.is_dir():
@@ -211,8 +208,11 @@ def entries() -> list[Entry]:
         found |= {path: shelf.place for path in shelf.files.values() if path not in found}
     found |= dict.fromkeys(places.loose_llama_files(), Place.LLAMA_CPP)
     whole = [path for path in found if path.is_file() and names.is_first_of_model(path.name)]
-    made = [Entry(name_of(path), path, _size(path), found[path]) for path in whole]
-    return [entry for entry in made if entry.size]
+    made = [
+        Entry(name_of(path), path, _size(path), found[path], adapters.looks_like_one(path))
+        for path in whole
+    ]
+    return [entry for entry in made if entry.size and (with_adapters or not entry.adapter)]
 
 
 def _size(path: Path) -> int:
@@ -224,20 +224,22 @@ def _size(path: Path) -> int:
 
 
 def info(name: str = "") -> Info:
-    """Read the header of a model.
+    """Read the header of a model, and of the adapter that is attached to it.
 
     Raises:
-        ModelProblem: there is no such model, or its file is broken.
+        ModelProblem: there is no such model, its file is broken, or the adapter is of another.
     """
-    path = resolve(name)
+    chosen = choose(name)
+    path, adapter = chosen.path, chosen.adapter
     headers = [gguf.read_header(path.with_name(part)) for part in names.parts_of(path.name)]
-    header = headers[0]
-    _require_all_parts(header, len(headers))
+    _require_all_parts(headers[0], len(headers))
+    header = adapters.joined(headers[0], adapter)
+    more = adapters.bytes_of(adapter)
     blob = places.is_ollama_blob(path)
     return Info(
-        name=name_of(path),
+        name=name_of(path, adapter),
         path=path,
-        size=sum(one.file_size for one in headers),
+        size=sum(one.file_size for one in headers) + more,
         title=header.text("general.name") or path.stem,
         architecture=header.architecture,
         parameters=sum(one.parameters for one in headers),
@@ -245,13 +247,15 @@ def info(name: str = "") -> Info:
         vocabulary_size=header.vocabulary_size,
         format_name=header.text(METADATA_NAME_KEY),
         format_version=header.integer(METADATA_VERSION_KEY),
-        chat=header.text("tokenizer.chat_template") is not None,
+        chat=header.text("tokenizer.chat_template") is not None and header.vocabulary_size > 0,
         tensor_types=tuple(dict.fromkeys(kind for one in headers for kind in one.tensor_types)),
         place=places.place_of(path) if path != embedded_path() else Place.PACKAGE,
         fill_lacks=fill.missing(header),
         cache_bytes=memory.cache_bytes(header),
-        memory_bytes=memory.estimate(header, memory.context_tokens(header)).total,
+        memory_bytes=memory.estimate(header, memory.context_tokens(header), more).total,
         warning=_OLLAMA if blob else "",
+        adapter=adapter,
+        is_adapter=adapters.is_adapter(header),
     )
 
 
@@ -291,6 +295,7 @@ def use(name: str, role: str = GENERATE) -> Info:
         set_value("inline_model", "")
         return info(config.load().settings.model)
     chosen = info(name)
+    _refuse_adapter(chosen)
     if role == INLINE:
         _require_fill(chosen)
         set_value("inline_model", chosen.name)
@@ -303,6 +308,15 @@ def use(name: str, role: str = GENERATE) -> Info:
         )
     set_value("model", "" if chosen.name == EMBEDDED else chosen.name)
     return chosen
+
+
+def _refuse_adapter(chosen: Info) -> None:
+    if chosen.is_adapter:
+        raise ModelProblem(
+            f"{chosen.path} is an adapter, a change to a model, and no model of its own.",
+            hint="Name the model that it was tuned from in front of it: "
+            f"BASE.gguf{PLUS}{chosen.path.name}",
+        )
 
 
 def _require_fill(chosen: Info) -> None:
@@ -324,7 +338,7 @@ def inline_name(model: str, inline_model: str) -> tuple[str, str]:
         ModelProblem: the model is not there, or its file is broken.
     """
     name = inline_model or model
-    lacks = fill.missing(gguf.read_header(resolve(name)))
+    lacks = fill.missing(gguf.read_header(choose(name).path))
     if not lacks:
         return name, ""
     return name, f"{name or EMBEDDED} has no token for the {' and the '.join(lacks)}"

@@ -24,6 +24,7 @@ from assistant.client.types import ChatRequest, Daemon, Delta
 from assistant.daemon import crashes
 from assistant.daemon.connection import MAX_CONNECTIONS
 from assistant.errors import DaemonProblem, ModelProblem, StateProblem
+from assistant.models.names import Chosen
 
 
 def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch):
@@ -33,14 +34,14 @@ def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "write", full)
 
     with pytest.raises(StateProblem, match="No space left on device"):
-        start(Daemon(), Path("none.gguf"), "none")
+        start(Daemon(), Chosen(Path("none.gguf")), "none")
 
 
 def test_a_folder_in_the_place_of_our_file_is_named():
     locations.daemon_info_path().mkdir(parents=True)
 
     with pytest.raises(StateProblem, match=r"Is a directory|Operation not permitted"):
-        start(Daemon(), Path("none.gguf"), "none")
+        start(Daemon(), Chosen(Path("none.gguf")), "none")
 
 
 async def test_a_reason_that_others_were_told_twice_is_read_in_the_log(
@@ -50,7 +51,7 @@ async def test_a_reason_that_others_were_told_twice_is_read_in_the_log(
     path = tmp_path / "m.gguf"
     path.write_bytes((models / "abcd.gguf").read_bytes().replace(b"llama", b"lxxxx"))
     server, attempts = connection.Connection(Daemon(), start=False), 0
-    starter = readiness._Starter(Daemon(str(path), threads=1), path)
+    starter = readiness._Starter(Daemon(str(path), threads=1), Chosen(path))
     with pytest.raises(ModelProblem, match="unknown model architecture"):
         async with asyncio.timeout(60), server:
             while True:

@@ -40,7 +40,7 @@ def finished(tmp_path_factory, data):
     settings, out = settings_of(folder), root / "run"
     run(settings, out, "student", "problems", "contexts")
     make_adapter(settings, out, use_rslora=True)
-    run(settings, out, "merge", "gguf", "evaluate", "card", data=data)
+    run(settings, out, "gguf", "evaluate", "card", data=data)
     return settings, out
 
 
@@ -51,8 +51,7 @@ def _names(**changes) -> list[str]:
 def test_the_stages_of_each_chain():
     assert chain(Settings()) is CHAIN
     assert _names(chain="pretrained", structural=Structural(encoder="codebert")) == [
-        "student", "problems", "contexts", "adapter", "merge", "gguf", "evaluate", "card",
-        "install",
+        "student", "problems", "contexts", "adapter", "gguf", "evaluate", "card", "install",
     ]  # fmt: skip
     assert "encoder" in _names(chain="pretrained")
     for arm in ("off", "student-encoder"):
@@ -147,8 +146,7 @@ def test_a_changed_student_starts_the_stages_behind_again(finished, tmp_path):
         (tmp_path / "run" / path.relative_to(out)).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "run" / path.relative_to(out)).write_bytes(path.read_bytes())
     run(settings_of(folder), tmp_path / "run", "student")
-    for name in ("merge", "gguf"):
-        assert not stages.is_done(by_name[name], settings, tmp_path / "run")
+    assert not stages.is_done(by_name["gguf"], settings, tmp_path / "run")
     assert stages.is_done(by_name["problems"], settings, tmp_path / "run")
 
 
@@ -183,16 +181,16 @@ def test_the_baseline_is_the_student_as_it_is(tmp_path, data):
     assert skipped == ["gguf", "evaluate", "card", "install"]
 
 
-def test_a_merged_model_with_a_file_missing_is_not_exported(finished, tmp_path):
-    settings, out = finished
-    wrong = tmp_path / "run"
-    (wrong / "merged").mkdir(parents=True)
-    for name in ("student", "problems.jsonl", "contexts.jsonl"):
-        (wrong / name).symlink_to(out / name)
-    for path in (out / "merged").glob("*.json"):
-        (wrong / "merged" / path.name).write_bytes(path.read_bytes())
-    with pytest.raises(ExportProblem, match=r"model-00001-of-00001\.safetensors is missing"):
-        run(settings, wrong, "gguf")
+def test_a_student_with_a_file_missing_is_not_exported(tmp_path):
+    shape = replace(LLAMA, shards=2)
+    folder = made.write(tmp_path / "Llama-3.1-tiny", made.tiny_llama_tokenizer(), shape)
+    settings, out = settings_of(folder), tmp_path / "run"
+    run(settings, out, "student", "problems", "contexts")
+    make_adapter(settings, out)
+    (folder / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(ExportProblem, match=r"model-00002-of-00002\.safetensors is missing"):
+        run(settings, out, "gguf")
+    assert not (out / "model.gguf").exists()
 
 
 def test_the_own_encoder_learns_with_the_student_s_tokenizer(tmp_path):
@@ -206,7 +204,7 @@ def test_the_own_encoder_learns_with_the_student_s_tokenizer(tmp_path):
 
 @pytest.mark.timeout(120)
 def test_the_real_vocabulary_of_llama_3_1(tmp_path):
-    """128,256 tokens: student, adapter, merge, file, the engine's answer and its tokens."""
+    """128,256 tokens: student, adapter, file, the engine's answer and its tokens."""
     described = made.llama_tokenizer()
     folder = made.write(
         tmp_path / "Llama-3.1-two-layers", described,
@@ -216,7 +214,7 @@ def test_the_real_vocabulary_of_llama_3_1(tmp_path):
     settings, out = settings_of(folder), tmp_path / "run"
     run(settings, out, "student", "problems", "contexts")
     make_adapter(settings, out)
-    run(settings, out, "merge", "gguf")
+    run(settings, out, "gguf")
     report = json.loads((out / "verify.json").read_text())
     assert report["nmse"] < 1e-8
     from training import student

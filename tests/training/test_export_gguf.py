@@ -96,7 +96,10 @@ def test_the_stage_refuses_a_file_that_computes_something_else(nano, tmp_path):
     strict = dataclasses.replace(job.settings.export, max_kld=1e-6)
     settings = dataclasses.replace(job.settings, export=strict)
     with pytest.raises(ExportProblem, match="does not compute"):
-        verify.compare(dataclasses.replace(job, out=wrong, settings=settings), wrong / "merged")
+        verify.compare(
+            dataclasses.replace(job, out=wrong, settings=settings),
+            merging.opened(wrong / "merged"),
+        )
 
 
 def test_the_file_says_what_it_is(nano):

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from assistant.errors import ExportProblem
 from training import files
@@ -24,6 +23,9 @@ from training import files
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARD_BYTES = 2_000_000_000
 """Of one file, about; a larger tensor has a file of its own."""
+_BLOCK_VALUES = 4_194_304
+_NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+"""Of the types, as files of safetensors have them."""
 
 
 @dataclass(frozen=True)
@@ -116,41 +118,82 @@ def _opened(file: Path) -> Any:
 def write(
     folder: Path,
     shapes: Mapping[str, tuple[int, ...]],
-    make: Callable[[str], torch.Tensor],
+    rows: Callable[[str, int, int], torch.Tensor],
+    *,
+    dtype: torch.dtype = torch.float32,
     shard_bytes: int = SHARD_BYTES,
+    on_bytes: Callable[[int], None] = lambda count: None,
 ) -> None:
-    """Write float32 tensors to files of about `shard_bytes`, then the index.
+    """Write tensors to files of about `shard_bytes`, then the index.
+
+    Block of rows by block of rows, so that no tensor is in memory as a whole.
 
     Args:
         folder: is made where it is missing; what an earlier writing left is replaced.
         shapes: of every tensor, by name.
-        make: the tensor of a name, float32; asked once for each, file by file.
+        rows: of a tensor, from one on, before another, float32.
+        dtype: as which they are stored: float32, float16 or bfloat16.
         shard_bytes: size of one file.
+        on_bytes: told how many bytes more are written.
+
+    Raises:
+        ExportProblem: a value is no number, or too large for the type.
     """
-    plan = _shards(shapes, shard_bytes)
+    width = dtype.itemsize
+    plan = _shards(shapes, shard_bytes, width)
     names = [f"model-{n:05}-of-{len(plan):05}.safetensors" for n in range(1, len(plan) + 1)]
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / INDEX).unlink(missing_ok=True)
     for old in folder.glob("model*.safetensors"):
         old.unlink()
     digests = {}
     for file, tensors in zip(names, plan, strict=True):
-        with files.replacing(folder / file) as path:
-            save_file({name: make(name).contiguous() for name in tensors}, path)
+        with files.replacing(folder / file) as path, path.open("wb") as out:
+            out.write(_header({name: shapes[name] for name in tensors}, dtype))
+            for name in tensors:
+                for part in _blocks(name, shapes[name], rows):
+                    stored = part.to(dtype).contiguous()
+                    if not torch.isfinite(stored).all():
+                        raise ExportProblem(f"{name} has values that {dtype} has no place for")
+                    out.write(stored.view(torch.uint8).numpy().data)
+                    on_bytes(part.numel() * width)
         digests[file] = files.digest(folder / file)
     where = {name: file for file, tensors in zip(names, plan, strict=True) for name in tensors}
-    size = sum(4 * math.prod(shape) for shape in shapes.values())
+    size = sum(width * math.prod(shape) for shape in shapes.values())
     files.write_json(
         folder / INDEX,
         {"metadata": {"total_size": size, "sha256": digests}, "weight_map": where},
     )
 
 
-def _shards(shapes: Mapping[str, tuple[int, ...]], shard_bytes: int) -> list[list[str]]:
+def _header(shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype) -> bytes:
+    """What a file begins with (https://huggingface.co/docs/safetensors, "Format")."""
+    described: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    start = 0
+    for name, shape in shapes.items():
+        end = start + dtype.itemsize * math.prod(shape)
+        described[name] = {
+            "dtype": _NAMES[dtype], "shape": list(shape), "data_offsets": [start, end],
+        }  # fmt: skip
+        start = end
+    text = json.dumps(described, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the values begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text
+
+
+def _blocks(
+    name: str, shape: tuple[int, ...], rows: Callable[[str, int, int], torch.Tensor]
+) -> Iterator[torch.Tensor]:
+    step = max(1, _BLOCK_VALUES // math.prod(shape[1:]))
+    return (rows(name, at, min(at + step, shape[0])) for at in range(0, shape[0], step))
+
+
+def _shards(shapes: Mapping[str, tuple[int, ...]], shard_bytes: int, width: int) -> list[list[str]]:
     """Which tensors go into which file, in the order of their names."""
     plan: list[list[str]] = [[]]
     room = shard_bytes
     for name in sorted(shapes):
-        size = 4 * math.prod(shapes[name])
+        size = width * math.prod(shapes[name])
         if plan[-1] and size > room:
             plan.append([])
             room = shard_bytes

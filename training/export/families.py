@@ -154,8 +154,8 @@ def _obstacles(family: Family, described: Mapping[str, Any]) -> Iterator[str]:
         yield f"the activation hidden_act={act!r}, where llama.cpp has silu"
     if (kind := rotary.kind(described)) not in family.ropes:
         yield f"rotary positions of the type {kind!r}; exported are {', '.join(family.ropes)}"
-    if name := rotary.missing(described):
-        yield f"rotary positions of the type {kind!r}, and its config.json no {name} of them"
+    if why := rotary.obstacle(described):
+        yield why
     scaling = rotary.settings(described)[1]
     for part in (described.get("partial_rotary_factor"), scaling.get("partial_rotary_factor")):
         if part not in (None, 1):

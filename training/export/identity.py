@@ -79,6 +79,8 @@ def compare(
         texts: (name, text) beside the adversarial ones; None: those of `samples.real`.
     """
     content = json.loads(tokenizer.read_text(encoding="utf-8"))
+    # Some are saved as they cut and fill training batches.
+    content |= {"truncation": None, "padding": None}
     notes = _without_normaliser(content)
     try:
         with words.opened(file) as found:

@@ -130,12 +130,11 @@ def make(order: Order) -> list[Path]:
         space.check_memory()
         space.check_disk(need(order, found))
         size = sum(one.size for one in found)
-        progress = Progress("export", -(-size // _MEGABYTE), "MB")
-        count = _Whole(progress)
+        count = Megabytes("export", size)
         writing.write(
             order.content, found, place, order.key, threads=order.threads, on_bytes=count.add
         )
-        progress.close(", ".join(one.path.name for one in found))
+        count.progress.close(", ".join(one.path.name for one in found))
     if order.type.direct:
         return [one.path for one in found]
     _quantise(order, place)
@@ -150,12 +149,17 @@ def is_done(order: Order, found: list[FileLayout]) -> bool:
     return known.finished and order.target.is_file()
 
 
-@dataclass
-class _Whole:
-    """Bytes as whole megabytes for a progress display."""
+class Megabytes:
+    """Bytes as whole megabytes for a progress display.
 
-    progress: Progress
-    bytes: int = 0
+    Args:
+        what: is going on.
+        total: bytes.
+    """
+
+    def __init__(self, what: str, total: int) -> None:
+        self.progress = Progress(what, -(-total // _MEGABYTE), "MB")
+        self.bytes = 0
 
     def add(self, count: int) -> None:
         """So many bytes more."""

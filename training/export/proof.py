@@ -126,9 +126,10 @@ def of(
     shapes = task.model.shapes
     parameters = sum(math.prod(shape) for shape in shapes.values())
     vocabulary = shapes["model.embed_tokens.weight"][0]
+    layers = int(described["num_hidden_layers"])
     gate = gates.gate(
-        task.type_name, parameters, measured.loss, vocabulary, exact=task.exact
-    )  # fmt: skip
+        task.type_name, parameters, layers, measured.loss, vocabulary, exact=task.exact
+    )
     return Proof(
         file=file.name,
         sha256=files.digest(file),
@@ -153,6 +154,8 @@ def rows_of(task: Task) -> tuple[list[Row], str]:
         ExportProblem: there is none.
     """
     tokenizer = tokenizers.Tokenizer.from_file(str(task.tokenizer))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
     longest = min(samples.TOKENS, int(task.model.described["max_position_embeddings"]))
     if task.text is None:
         what = "sources of Python's own library"
@@ -205,7 +208,7 @@ def markdown(proof: Proof) -> str:
     found, gate, words = proof.measured, proof.gate, proof.identity
     rows = (
         ("squared error of the logits, by their squares", f"{found.nmse:.3g}",
-         f"at most {gate.nmse:.3g}"),
+         f"at most {gate.nmse:.3g}" if math.isfinite(gate.nmse) else "none"),
         ("mean divergence (KL, model against file), nats", f"{found.mean_kld:.3g}",
          f"at most {gate.mean_kld:.3g}" if proof.trained else "none"),
         ("its 99 % quantile; largest", f"{found.p99_kld:.3g}; {found.max_kld:.3g}", "none"),
@@ -229,7 +232,14 @@ def markdown(proof: Proof) -> str:
         *(f"| {what} | {value} | {bound} |" for what, value, bound in rows),
         "",
     ]
-    if not proof.trained:
+    if gate.bounds_nothing:
+        lines += [
+            f"Nothing bounds the logits: {proof.type} rounds so much away of a model that does not "
+            "know this text that a wrong file would be no further off. Verify the same export as "
+            "F32 or F16.",
+            "",
+        ]
+    elif not proof.trained:
         lines += [
             "The model does not know this text, or no figures are known for the type: the bounds "
             "of trained models do not hold for it, only that of the squared error.",

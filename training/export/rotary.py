@@ -51,12 +51,22 @@ _NEEDED = {
 }  # fmt: skip
 
 
-def missing(described: Mapping[str, Any]) -> str:
-    """The first number that the scaling needs and has not; empty if there is none."""
-    scaling = settings(described)[1]
-    for name in _NEEDED.get(kind(described), ()):
+_BETAS = {"beta_fast": 32.0, "beta_slow": 1.0}
+"""Where yarn's ramp begins and ends. llama.cpp does not read the keys for them in these models."""
+
+
+def obstacle(described: Mapping[str, Any]) -> str:
+    """Why positions of a known kind can not be exported; empty if they can."""
+    found, scaling = kind(described), settings(described)[1]
+    for name in _NEEDED.get(found, ()):
         if isinstance(scaling.get(name), bool) or not isinstance(scaling.get(name), int | float):
-            return name
+            return f"rotary positions of the type {found!r}, and its config.json no {name} of them"
+    if found == "yarn":
+        for name, value in _BETAS.items():
+            if scaling.get(name) not in (None, value):
+                return f"yarn with {name}={scaling[name]}, where llama.cpp has {value:g}"
+        if scaling.get("truncate", True) is not True:
+            return "yarn with truncate=false, which llama.cpp has not"
     return ""
 
 
@@ -107,9 +117,24 @@ def _add_yarn(
     ):
         if scaling.get(name) is not None:
             add(float(scaling[name]))
-    scale = scaling.get("attention_factor")
-    if scale is not None:
-        writer.add_rope_scaling_yarn_attn_factor(float(scale))
-        # llama.cpp computes the usual scale whatever that key says; this one multiplies it.
-        usual = 0.1 * math.log(factor) + 1.0 if factor > 1 else 1.0
-        writer.add_rope_scaling_attn_factors(float(scale) / usual)
+    if scaling.get("attention_factor") is not None:
+        writer.add_rope_scaling_yarn_attn_factor(float(scaling["attention_factor"]))
+    usual = _yarn_scale(factor, 1.0)
+    if (wanted := _attention_factor(scaling, factor)) != usual:
+        # llama.cpp computes the usual one whatever that key says; this one multiplies it.
+        writer.add_rope_scaling_attn_factors(wanted / usual)
+
+
+def _attention_factor(scaling: Mapping[str, Any], factor: float) -> float:
+    """What yarn multiplies queries and keys by, in transformers' words."""
+    said = scaling.get("attention_factor")
+    if said is not None:
+        return float(said)
+    one, all_dimensions = scaling.get("mscale"), scaling.get("mscale_all_dim")
+    if one and all_dimensions:
+        return _yarn_scale(factor, float(one)) / _yarn_scale(factor, float(all_dimensions))
+    return _yarn_scale(factor, 1.0)
+
+
+def _yarn_scale(factor: float, share: float) -> float:
+    return 0.1 * share * math.log(factor) + 1.0 if factor > 1 else 1.0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from assistant.errors import ExportProblem
-from training.export.writing import partial
+from training import files
 from training.plan.numbers import size
 
 _MEMORY_BYTES = 1_000_000_000
@@ -27,6 +30,11 @@ class Need:
     target: Path
     result: int
     between: int = 0
+
+
+def partial(path: Path) -> Path:
+    """What a file is called while it is written."""
+    return path.with_name(path.name + files.PARTIAL)
 
 
 def check_disk(need: Need) -> None:
@@ -74,3 +82,17 @@ def _available() -> int | None:
         return None
     found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
     return int(found[0]) * 1024 if found else None
+
+
+@contextlib.contextmanager
+def explained(target: Path) -> Iterator[None]:
+    """Errors of the disk in words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise ExportProblem(
+                f"there is no room left for {target}: {error.strerror}",
+                hint="make room and give the same command again: it goes on where it stopped",
+            ) from error
+        raise ExportProblem(f"{target} can not be written: {error}") from error

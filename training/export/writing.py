@@ -10,7 +10,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
-import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,12 +21,12 @@ import torch
 
 from assistant import filelock
 from assistant.errors import ExportProblem
-from training import files
 from training.export import record as records
 from training.export.content import Content
 from training.export.encoding import encoded, reordered
 from training.export.layout import FileLayout, Placed
 from training.export.record import Record
+from training.export.space import explained, partial
 
 _BLOCK_VALUES = 4_194_304
 """Of one block of rows: 16 MiB in float32. A few of them are in memory at a time."""
@@ -62,7 +61,7 @@ def write(
     """
     known = records.read(target, key)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _explained(target), _pool(threads) as pool:
+    with explained(target), _pool(threads) as pool:
         for layout in layouts:
             if _renamed(known, layout):
                 on_bytes(layout.size)
@@ -78,11 +77,6 @@ def is_done(layouts: Sequence[FileLayout], target: Path, key: str) -> bool:
     """Whether just these files are there already."""
     whole = all(one.path.exists() and one.path.stat().st_size == one.size for one in layouts)
     return whole and records.read(target, key).finished
-
-
-def partial(path: Path) -> Path:
-    """What a file is called while it is written."""
-    return path.with_name(path.name + files.PARTIAL)
 
 
 def _renamed(known: Record, layout: FileLayout) -> bool:
@@ -180,17 +174,3 @@ def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def _explained(target: Path) -> Iterator[None]:
-    """Errors of the disk in words."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise ExportProblem(
-                f"there is no room left for {target}: {error.strerror}",
-                hint="make room and give the same command again: it goes on where it stopped",
-            ) from error
-        raise ExportProblem(f"{target} can not be written: {error}") from error

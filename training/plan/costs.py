@@ -66,7 +66,6 @@ def _from_a_model(settings: Settings, ahead: Corpus) -> dict[str, list[Estimate]
             *tuning.trained(settings, shape, ahead),
             *tuning.on_a_card(settings, shape, ahead),
         ]
-        found["merge"] = [_merged(shape)]
     found["gguf"] = [_file(settings, shape), _encoding(shape)]
     found["evaluate"] = [_questions(settings), _answering(settings, shape)]
     found[WHOLE] = _whole(settings, shape, ahead)
@@ -102,10 +101,6 @@ def _student(shape: Shape) -> list[Estimate]:
             "2 bytes a parameter; nothing is fetched when the folder or the cache has it",
         ),
     ]
-
-
-def _merged(shape: Shape) -> Estimate:
-    return Estimate("disk", size(4.0 * shape.parameters), "4 bytes a parameter: added in float32")
 
 
 def _file(settings: Settings, shape: Shape) -> Estimate:
@@ -192,7 +187,6 @@ def _whole(settings: Settings, shape: Shape, ahead: Corpus) -> list[Estimate]:
         count = shapes.trainable(shape, settings.adapter)
         parts |= {
             "data": _DATA_SET_BYTES.get(settings.problems.source, 0.0) + 6000.0 * ahead.problems,
-            "merged": 4.0 * shape.parameters,
             "adapter (4 bytes a weight)": 4.0 * count,
             "checkpoint and its successor (12 bytes a weight each)": 24.0 * count,
         }

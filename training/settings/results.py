@@ -10,7 +10,7 @@ class Export:
     """The GGUF file."""
 
     type: str = "Q8_0"
-    """F32, F16 or Q8_0: how matrices are stored."""
+    """How matrices are stored: F32, F16, BF16, Q8_0, Q6_K, Q5_K_M, Q4_K_M and others."""
     name: str = "starter"
     """The model's name in the file."""
     verify_tokens: int = 400

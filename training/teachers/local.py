@@ -6,8 +6,6 @@ an editor's request goes first.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from assistant.client import ChatRequest, Connection, Daemon, Delta, Finished, connect
 from assistant.errors import DaemonProblem, RequestProblem
 from assistant.format.completion import CODE_HEADING
@@ -31,8 +29,9 @@ def teacher(name: str) -> Teacher:
     """
     from assistant.models import store
 
-    path: Path = store.resolve(name)
-    return Teacher(path.name, files.digest(path)[:16])
+    chosen = store.choose(name)
+    parts = [files.digest(path)[:16] for path in (chosen.path, chosen.adapter) if path]
+    return Teacher(chosen.file_name, "+".join(parts))
 
 
 class Local:

@@ -60,23 +60,29 @@ def test_what_is_no_number_is_outside_of_every_bound(bad):
 
 
 def test_a_trained_model_of_billions_of_weights_has_the_bounds_of_llama_3_8b():
-    large = gate("Q4_K_M", 8 * 10**9, 1.5, 128256)
+    large = gate("Q4_K_M", 8 * 10**9, 32, 1.5, 128256)
     assert (large.mean_kld, large.same_top) == (0.06, 0.9)
-    small = gate("q4_k_m", 10**8, 1.5, 49152)
+    small = gate("q4_k_m", 10**8, 30, 1.5, 49152)
     assert small.mean_kld == pytest.approx(0.24)
     assert small.same_top == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize("loss", [math.log(1000), math.nan])
 def test_a_model_that_knows_nothing_is_held_to_its_logits_alone(loss):
-    assert gate("Q8_0", 8 * 10**9, loss, 1000) == gates.Gate(2e-2)
+    assert gate("Q8_0", 8 * 10**9, 2, loss, 1000) == gates.Gate(1e-2)
 
 
-def test_a_type_without_figures_has_a_bound_still():
-    assert gate("IQ1_S", 8 * 10**9, 1.5, 128256).nmse == 2.0
+def test_rounding_adds_up_over_layers_and_drowns_errors_at_last():
+    shallow, deep = (gate("Q8_0", 10**9, layers, 9.9, 100).nmse for layers in (3, 30))
+    assert deep == pytest.approx(10 * shallow)
+    assert gate("F32", 10**9, 100, 9.9, 100).nmse == 1e-8
+    assert not gate("Q4_K_M", 10**9, 2, 9.9, 100).bounds_nothing
+    assert gate("Q4_K_M", 10**9, 32, 9.9, 100).bounds_nothing
+    assert not gate("Q4_K_M", 10**9, 32, 1.5, 100).bounds_nothing
+    assert gate("IQ1_S", 10**9, 2, 1.5, 100).bounds_nothing
 
 
 def test_the_cache_of_serving_may_add_something():
-    exact, serving = (gate("F32", 10**9, 9.9, 100, exact=exact) for exact in (True, False))
+    exact, serving = (gate("F32", 10**9, 32, 9.9, 100, exact=exact) for exact in (True, False))
     assert exact.nmse == 1e-8
     assert serving.nmse == pytest.approx(1e-5, rel=1e-2)

@@ -12,7 +12,7 @@ from assistant.errors import DataProblem, ExportProblem
 from tests.support import llama3_student as made
 from training import gguf_export
 from training.chat import LLAMA3
-from training.export import merging, proof, samples
+from training.export import identity, merging, proof, samples
 from training.export.metadata import Labels
 from training.export.proof import Task
 
@@ -75,6 +75,20 @@ def test_documents_of_a_run_are_added(task):
     rows, what = proof.rows_of(dataclasses.replace(task, documents=[[5] * 3000], tokens=64))
     assert [len(row) for row in rows] == [64, 2048]
     assert "1 documents" in what
+
+
+def test_a_tokenizer_that_cuts_batches_does_not_cut_this(folder, task, tmp_path):
+    described = json.loads((folder / "tokenizer.json").read_text())
+    cut = {"direction": "Right", "max_length": 8, "strategy": "LongestFirst", "stride": 0}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(described | {"truncation": cut}))
+    task = dataclasses.replace(task, tokenizer=tmp_path / "tokenizer.json", tokens=500)
+    assert proof.rows_of(task) == proof.rows_of(
+        dataclasses.replace(task, tokenizer=folder / "tokenizer.json")
+    )
+    texts = [("long", "def f(x):\n    return x\n" * 9)]
+    described = task.model.described
+    found = identity.compare(folder / "right.gguf", task.tokenizer, described, texts=texts)
+    assert found.problems == ()
 
 
 @pytest.mark.parametrize(("count", "longest", "lengths"), [

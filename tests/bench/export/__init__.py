@@ -38,5 +38,5 @@ How each number is made:
 
 Disk: 49 GB at the widest, for the whole shape. ARGS="--layers 2" is a small trial.
 
-Deliberately absent: anything that asserts a time; a repeat (a run takes a quarter of an hour).
+Deliberately absent: anything that asserts a time; a repeat (a run takes half an hour).
 """

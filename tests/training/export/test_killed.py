@@ -169,9 +169,12 @@ def test_killed_within_a_call(wholes: Wholes, tmp_path: Path, seed: int) -> None
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("kind", ["direct", "split"])
 def test_killed_over_and_over(wholes: Wholes, tmp_path: Path, kind: str) -> None:
-    """It comes to its end however often it dies, as long as each run gets as far as a note."""
+    """It comes to its end however often it dies, as long as each run gets as far as a note.
+
+    The quantiser is one call and writes no notes: it begins anew each time.
+    """
     whole, target, chance = wholes(kind), tmp_path / NAME, random.Random(kind)
     deaths = 0
     while True:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from assistant.engine import logits
+from assistant.engine import logits, quantiser
 from assistant.engine.engine import Engine
 from assistant.engine.types import CancelToken, EngineSettings, Limits, Message, Text
 from assistant.errors import ModelProblem
@@ -109,3 +110,16 @@ def test_one_that_is_cut_off_is_refused(base, adapter):
     adapter.write_bytes(adapter.read_bytes()[:-100])
     with pytest.raises(ModelProblem, match="is cut off"):
         Engine(base, EngineSettings(adapter=adapter))
+
+
+@pytest.mark.parametrize("type_name", ["Q8_0", "Q4_0", "Q4_K_M"])
+def test_a_quantised_base_takes_one_too(tmp_path, caplog, type_name):
+    """llama.cpp keeps such weights in another order, and says so of every matrix."""
+    spec = replace(ABCD, width=256)
+    base = write(tmp_path / "base.gguf", spec)
+    adapter = tiny_adapter.write(tmp_path / "a.gguf", tiny_adapter.of_chain(spec, XYZ))
+    quantiser.quantise(base, tmp_path / "q.gguf", type_name, threads=1)
+
+    with Engine(tmp_path / "q.gguf", EngineSettings(adapter=adapter)) as engine:
+        assert said(engine) == "XYZ"
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

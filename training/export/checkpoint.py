@@ -96,14 +96,17 @@ def _files(folder: Path) -> dict[str, str]:
         with _opened(folder / SINGLE) as tensors:
             return dict.fromkeys(tensors.keys(), SINGLE)
     try:
-        found: dict[str, str] = json.loads((folder / INDEX).read_text("utf-8"))["weight_map"]
+        found = {
+            str(name): str(file)
+            for name, file in json.loads((folder / INDEX).read_text("utf-8"))["weight_map"].items()
+        }
     except FileNotFoundError as error:
         raise ExportProblem(
             f"{folder} holds no weights in safetensors ({SINGLE} or {INDEX})",
             hint="files of pickles (*.bin, *.pth) are not read, as they can run code: fetch the "
             "safetensors of the model",
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ExportProblem(f"{folder / INDEX} can not be read: {error}") from error
     return found
 

@@ -14,6 +14,10 @@ from typing import Any
 
 from training import files
 
+_OF_MODELS = (
+    "*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json",
+    "adapter_config.json", "tokenizer*.json", "special_tokens_map.json", "chat_template*",
+)  # fmt: skip
 VERSION = 1
 """Of the writer: raised when the same inputs give other bytes."""
 
@@ -66,4 +70,7 @@ def key_of(inputs: list[Path], options: dict[str, Any]) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    return sorted(f for f in path.iterdir() if f.is_file()) if path.is_dir() else [path]
+    """The files of a model; the result may lie in the same folder."""
+    if not path.is_dir():
+        return [path]
+    return sorted({file for pattern in _OF_MODELS for file in path.glob(pattern)})

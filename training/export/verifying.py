@@ -9,14 +9,14 @@ their own square, and the likeliest token. The model computes in float32, layer 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from assistant.engine.logits import all_logits
+from assistant.engine.logits import Evaluator
 from assistant.errors import ExportProblem
 from training.export.gates import Gate
 from training.export.merging import Merged
@@ -151,10 +151,10 @@ def compare(
         for state in states
     ]
     tally = Tally()
-    found = _of_file(file, rows, threads=threads, exact=exact)
-    for number, (row, expected, blocks) in enumerate(zip(rows, ready, found, strict=True)):
-        add_row(tally, row, expected, blocks)
-        tell(layers + number + 1)
+    with Evaluator(file, threads=threads, exact=exact) as evaluator:
+        for number, (row, expected) in enumerate(zip(rows, ready, strict=True)):
+            add_row(tally, row, expected, evaluator.blocks(row))
+            tell(layers + number + 1)
     return tally.result()
 
 
@@ -173,14 +173,6 @@ def add_row(
         stop = start + len(block)
         mine = expected(start, stop).cpu()
         tally.add(mine, torch.from_numpy(block), row[start + 1 : stop + 1])
-
-
-def _of_file(
-    file: Path, rows: Sequence[Row], *, threads: int | None, exact: bool
-) -> Iterator[Iterable[tuple[int, np.ndarray]]]:
-    """The logits of a file, row by row, each in blocks."""
-    for row in rows:
-        yield [(0, all_logits(file, row, threads=threads, exact=exact))]
 
 
 def problems(measured: Measured, gate: Gate) -> list[str]:

@@ -69,7 +69,6 @@ KINDS: dict[str, tuple[str, made.Steps, bool, dict[str, Any]]] = {
         {"attention_multiplier": 0.11, "embedding_multiplier": 3.0, "logits_scaling": 2.0,
          "residual_multiplier": 0.5, "attention_bias": True},
     ),
-    "granite, no multiplier said": ("granite", made.DIGITS, False, {}),
 }  # fmt: skip
 
 
@@ -103,6 +102,17 @@ def _error(folder: Path) -> float:
 def test_it_computes_the_same(name: str, tmp_path: Path) -> None:
     kind, steps, whole, settings = KINDS[name]
     assert _error(_written(tmp_path, kind, steps, whole, **settings)) < 1e-8
+
+
+def test_multipliers_that_are_not_said_are_one(tmp_path: Path) -> None:
+    """llama.cpp takes another scale of attention where the key is absent."""
+    folder = _written(tmp_path, "granite", made.DIGITS, False)
+    described = json.loads((folder / "config.json").read_text("utf-8"))
+    for name in ("attention_multiplier", "embedding_multiplier", "residual_multiplier"):
+        assert described.pop(name) == 1.0
+    del described["logits_scaling"]
+    (folder / "config.json").write_text(json.dumps(described), "utf-8")
+    assert _error(folder) < 1e-8
 
 
 def test_a_window_bounds_the_context_of_the_file(tmp_path: Path) -> None:

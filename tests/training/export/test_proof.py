@@ -10,9 +10,8 @@ import tokenizers
 
 from assistant.errors import DataProblem, ExportProblem
 from tests.support import llama3_student as made
-from training import gguf_export
 from training.chat import LLAMA3
-from training.export import identity, merging, proof, samples
+from training.export import content, identity, making, merging, proof, samples
 from training.export.metadata import Labels
 from training.export.proof import Task
 
@@ -22,9 +21,11 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("proof")
     made.write(root, made.tiny_llama_tokenizer(), made.Shape(layers=1))
     labels = Labels("t", chat=LLAMA3)
-    for name, options in (("right", {}), ("wrong", {"permute": False})):
-        file = root / f"{name}.gguf"
-        gguf_export.write(root, root / "tokenizer.json", file, "F32", labels, **options)
+    right = content.of(merging.opened(root), root / "tokenizer.json", labels)
+    unordered = tuple(dataclasses.replace(tensor, heads=0) for tensor in right.tensors)
+    wrong = dataclasses.replace(right, tensors=unordered)
+    for name, found in (("right", right), ("wrong", wrong)):
+        making.make(making.Order(found, root / f"{name}.gguf", "F32", (root,)))
     return root
 
 

@@ -174,6 +174,17 @@ def test_a_result_is_known_again_and_made_anew_when_its_inputs_change(found, fol
     assert b"other" in (tmp_path / "t.gguf").read_bytes()[:2000]
 
 
+def test_a_result_in_the_model_s_own_folder_is_known_again(tmp_path):
+    folder = made.write(tmp_path / "m", made.tiny_llama_tokenizer(), made.Shape(layers=1))
+    labels = Labels("t", chat=LLAMA3)
+    found = content.of(merging.opened(folder), folder / "tokenizer.json", labels)
+    order = making.Order(found, folder / "t.gguf", "Q8_0", (folder,))
+    making.make(order)
+    assert making.is_done(order, making.layouts(order))
+    os.utime(folder / "model.safetensors")
+    assert not making.is_done(order, making.layouts(order))
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"key": 1', '{"key": "k", "tensors": 3}'])
 def test_a_broken_record_is_no_record(tmp_path, text):
     record.path_of(tmp_path / "t.gguf").write_text(text)

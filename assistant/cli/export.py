@@ -58,7 +58,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="compare the file with the torch model, and keep a report beside it",
     )  # fmt: skip
     add("--verify-text", metavar="FILE", type=Path, help="the text to compare them on")
-    add("--keep", action="store_true", help="keep the float16 file that the quantiser reads")
     add("--threads", metavar="N", type=int, default=0, help="default: every core")
     add("--dry-run", action="store_true",
         help="say what would be made, how large and how good; write nothing",
@@ -82,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
             adapter_only=args.adapter_only,
             name=args.name, licence=args.licence, split=args.split_size,
             imatrix_text=args.imatrix_text, verify=args.verify or args.verify_text is not None,
-            verify_text=args.verify_text, keep=args.keep,
+            verify_text=args.verify_text,
             threads=args.threads or len(os.sched_getaffinity(0)),
         )
     )  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from training import files
-from training.export import layout, space, types, writing
+from training.export import alone, layout, space, types, writing
 from training.export import record as records
 from training.export.content import Content
 from training.export.layout import FileLayout
@@ -36,7 +36,6 @@ class Order:
         split_bytes: of one file, about; 0: a single one.
         threads: that work at the same time.
         importance: of the columns of each matrix, by llama.cpp's name, for the quantiser.
-        keep: leave the file in float16 that the quantiser reads.
     """
 
     content: Content
@@ -46,7 +45,6 @@ class Order:
     split_bytes: int = 0
     threads: int = 1
     importance: Mapping[str, np.ndarray] | None = None
-    keep: bool = False
 
     @property
     def type(self) -> Type:
@@ -86,8 +84,8 @@ def layouts(order: Order) -> list[FileLayout]:
 
 
 def intermediate(target: Path) -> Path:
-    """The file in float16 that the quantiser reads."""
-    return target.with_name(f"{target.name.removesuffix('.gguf')}.f16.gguf")
+    """The file in float16 that the quantiser reads; a name that nobody gives to a file."""
+    return target.with_name(f"{target.name}.f16")
 
 
 def need(order: Order, found: list[FileLayout]) -> Need:
@@ -122,23 +120,28 @@ def make(order: Order) -> list[Path]:
     """
     found = layouts(order)
     place = order.target if order.type.direct else intermediate(order.target)
-    if is_done(order, found):
-        Progress("export", 1, "file").say(f"{order.target} is there already, of the same inputs")
+    space.make_folder(order.target.parent)
+    with alone.held(order.target):
+        if is_done(order, found):
+            say = Progress("export", 1, "file").say
+            say(f"{order.target} is there already, of the same inputs")
+        else:
+            _written(order, found, place)
+            if not order.type.direct:
+                _quantise(order, place)
         _tidy(order, place)
-        return [one.path for one in found] if order.type.direct else [order.target]
-    if not writing.is_done(found, place, order.key):
-        space.check_memory()
-        space.check_disk(need(order, found))
-        size = sum(one.size for one in found)
-        count = Megabytes("export", size)
-        writing.write(
-            order.content, found, place, order.key, threads=order.threads, on_bytes=count.add
-        )
-        count.progress.close(", ".join(one.path.name for one in found))
-    if order.type.direct:
-        return [one.path for one in found]
-    _quantise(order, place)
-    return [order.target]
+    return [one.path for one in found] if order.type.direct else [order.target]
+
+
+def _written(order: Order, found: list[FileLayout], place: Path) -> None:
+    """Write what is missing of what is written here."""
+    if writing.is_done(found, place, order.key):
+        return
+    space.check_memory()
+    space.check_disk(need(order, found))
+    count = Megabytes("export", sum(one.size for one in found))
+    writing.write(order.content, found, place, order.key, threads=order.threads, on_bytes=count.add)
+    count.progress.close(", ".join(one.path.name for one in found))
 
 
 def is_done(order: Order, found: list[FileLayout]) -> bool:
@@ -171,7 +174,8 @@ class Megabytes:
 def _quantise(order: Order, source: Path) -> None:
     from assistant.engine import quantiser
 
-    progress = Progress(f"quantise {order.type.name}", len(order.content.tensors), "tensors")
+    count = len(order.content.tensors) + len(order.content.constants)
+    progress = Progress(f"quantise {order.type.name}", count, "tensors")
     seen = 0
 
     def on_progress(done: int, total: int) -> None:
@@ -185,16 +189,14 @@ def _quantise(order: Order, source: Path) -> None:
     )  # fmt: skip
     progress.close(order.target.name)
     records.write(order.target, Record(order.quantised_key, {}, finished=True))
-    _tidy(order, source)
 
 
 def _tidy(order: Order, source: Path) -> None:
-    """Remove the float16 file that the quantiser has read, unless it is to stay.
+    """Remove the float16 file that the quantiser has read.
 
     A process that was killed after its last note leaves it to the next one.
     """
-    made = not order.type.direct and records.read(source, order.key).finished
-    if made and not order.keep:
+    if not order.type.direct and records.read(source, order.key).finished:
         source.unlink(missing_ok=True)
         records.path_of(source).unlink()
 

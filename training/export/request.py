@@ -36,7 +36,6 @@ class Request:
         imatrix_text: a file whose text says which columns matter, or None.
         verify: compare the file with the torch model.
         verify_text: a file with the text for that, or None.
-        keep: leave the float16 file that the quantiser reads.
         threads: that work at the same time.
     """
 
@@ -51,7 +50,6 @@ class Request:
     imatrix_text: Path | None = None
     verify: bool = False
     verify_text: Path | None = None
-    keep: bool = False
     threads: int = 1
 
 
@@ -99,7 +97,7 @@ def prepare(request: Request) -> Prepared:
     inputs = tuple(path for path in (request.base, request.adapter, tokenizer) if path)
     order = Order(
         content.of(merged, tokenizer, labels), _target(request, labels, found.name), found.name,
-        inputs, split, request.threads, keep=request.keep,
+        inputs, split, request.threads,
     )  # fmt: skip
     return Prepared(request, order, merged, tokenizer, run)
 
@@ -118,7 +116,7 @@ def _refuse(request: Request, what: str, *more: str) -> None:
     """Options that mean nothing for what is made."""
     given = {
         "--split-size": request.split, "--imatrix-text": request.imatrix_text,
-        "--verify": request.verify, "--keep": request.keep, "--adapter-only": request.adapter_only,
+        "--verify": request.verify, "--adapter-only": request.adapter_only,
     }  # fmt: skip
     for option, value in given.items():
         if value and (option != "--adapter-only" or option in more):

@@ -37,6 +37,18 @@ def partial(path: Path) -> Path:
     return path.with_name(path.name + files.PARTIAL)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        ExportProblem: it can not be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportProblem(f"{folder} can not be made: {error.strerror or error}") from error
+
+
 def check_disk(need: Need) -> None:
     """Refuse an export that the disk has no room for; what an earlier try has written counts.
 
@@ -44,11 +56,8 @@ def check_disk(need: Need) -> None:
         ExportProblem: there is no room, or no such folder can be made.
     """
     folder = need.target.parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise ExportProblem(f"{folder} can not be made: {error.strerror or error}") from error
+    make_folder(folder)
+    free = shutil.disk_usage(folder).free
     there = sum(f.stat().st_size for f in folder.glob(partial(need.target).name) if f.is_file())
     wanted = need.result + need.between - there
     if wanted > free:

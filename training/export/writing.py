@@ -19,8 +19,6 @@ from typing import BinaryIO
 import numpy as np
 import torch
 
-from assistant import filelock
-from assistant.errors import ExportProblem
 from training.export import record as records
 from training.export.content import Content
 from training.export.encoding import encoded, reordered
@@ -56,8 +54,7 @@ def write(
         on_bytes: told how many bytes more there are; those of an earlier process at once.
 
     Raises:
-        ExportProblem: a value can not be stored, the disk is full, a weight can not be read, or
-            another process writes the same file.
+        ExportProblem: a value can not be stored, the disk is full, or a weight can not be read.
     """
     known = records.read(target, key)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -93,11 +90,6 @@ def _one_file(
     path, name = partial(layout.path), layout.path.name
     path.touch()
     with path.open("r+b") as file:
-        if not filelock.take(file.fileno()):
-            raise ExportProblem(
-                f"another process is writing {layout.path} at this moment",
-                hint="wait until it is done, or name another file with --out",
-            )
         done = known.tensors.get(name, 0)
         start = layout.tensors[done].offset if done < len(layout.tensors) else layout.size
         if not done or not _fits(file, layout, start):

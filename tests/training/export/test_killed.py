@@ -21,7 +21,7 @@ pytest.importorskip("llama_cpp", reason="its quantiser is the engine's, of the [
 
 from tests.support import llama3_student as made
 from tests.support.export_runs import Run, export, killed_at_size
-from training.export import making, record
+from training.export import record
 
 SHAPE = made.Shape(
     width=256, layers=4, heads=8, kv_heads=4, feed=768, shards=3, licence="apache-2.0"
@@ -68,11 +68,11 @@ def wholes(tmp_path_factory: pytest.TempPathFactory) -> Wholes:
         if kind not in found:
             options = ("--base", base, *TYPES[kind], "--threads", "1")
             target = tmp_path_factory.mktemp(kind) / NAME
-            run = export(*options, "--out", target, "--keep")
+            run = export(*options, "--out", target)
             assert run.code == 0, run.said
             files = {one.name: one for one in target.parent.glob("*.gguf")}
             digests = {name: digest(path) for name, path in files.items()}
-            left = frozenset(files) - {making.intermediate(target).name}
+            left = frozenset(files)
             size = max(one.stat().st_size for one in files.values())
             found[kind] = Whole(options, digests, left, size, run)
         return found[kind]

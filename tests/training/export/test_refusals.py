@@ -128,7 +128,7 @@ def test_it_is_named_and_nothing_is_written(name, place, capfd):
         (["--verify-text", "nowhere.txt"], "there is no file nowhere.txt"),
         (["--adapter-only", "--verify"], "--verify is not for an adapter alone"),
         (["--adapter-only", "--type", "Q8_0"], "an adapter is not written as Q8_0"),
-        (["--type", "safetensors", "--keep"], "--keep is not for a folder of safetensors"),
+        (["--type", "safetensors", "--verify"], "--verify is not for a folder of safetensors"),
         (["--threads", "-1"], "--threads -1"),
     ],
 )

@@ -19,7 +19,17 @@ from assistant.errors import ExportProblem
 from assistant.models import loadable
 from tests.support import llama3_student as made
 from training.chat import LLAMA3
-from training.export import content, encoding, layout, making, merging, record, types, writing
+from training.export import (
+    alone,
+    content,
+    encoding,
+    layout,
+    making,
+    merging,
+    record,
+    types,
+    writing,
+)
 from training.export.metadata import Labels
 
 
@@ -155,12 +165,32 @@ def test_several_files_are_one_model_to_llama_cpp(found, tmp_path):
     assert np.array_equal(all_logits(layouts[0].path, tokens), all_logits(whole, tokens))
 
 
-def test_two_processes_do_not_write_one_file(found, tmp_path):
-    other = writing.partial(tmp_path / "t.gguf").open("wb")
-    with other:
-        assert filelock.take(other.fileno())
+def test_two_processes_do_not_write_one_file(found, folder, tmp_path):
+    order = making.Order(found, tmp_path / "t.gguf", "Q8_0", (folder,))
+    with alone.held(order.target):
         with pytest.raises(ExportProblem, match="another process is writing"):
-            _write(found, tmp_path / "t.gguf")
+            making.make(order)
+        assert not order.target.exists()
+    making.make(order)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.export.json", "t.gguf"]
+
+
+def test_a_lock_that_was_removed_by_the_one_who_had_it_is_no_lock(tmp_path, monkeypatch):
+    """The other one ends between our opening of the file and our taking of it."""
+    real, target = filelock.take, tmp_path / "t.gguf"
+    opened = []
+
+    def take(descriptor):
+        if not opened:
+            (tmp_path / "t.gguf.lock").unlink()
+        opened.append(descriptor)
+        return real(descriptor)
+
+    monkeypatch.setattr(filelock, "take", take)
+    with alone.held(target):
+        assert len(opened) == 2
+        with pytest.raises(ExportProblem, match="another process"), alone.held(target):
+            pass
 
 
 def test_a_result_is_known_again_and_made_anew_when_its_inputs_change(found, folder, tmp_path):

@@ -72,6 +72,8 @@ async def test_another_adapter_or_a_new_one_is_loaded_anew(folder):
     with pytest.raises(DaemonProblem, match=r"holds .*base\.gguf, not .*base\.gguf\+.*XYZ\.gguf"):
         await _said("base+XYZ", start=False)
 
+    # The same name, loaded, and then another file.
+    assert (await _said("base+XYZ"))[0] == "XYZ"
     (folder / "XYZ.gguf").unlink()
     tiny_adapter.write(folder / "XYZ.gguf", tiny_adapter.of_chain(ABCD, chain_of(*"NEW")))
     assert (await _said("base+XYZ"))[0] == "NEW"

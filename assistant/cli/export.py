@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from assistant.errors import AssistantError, UsageProblem
@@ -68,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; the exit code."""
     if args.threads < 0:
         raise UsageProblem(f"--threads {args.threads}: at least 1 is needed")
+    from assistant.engine.engine import available_threads
+
     try:
         from training.export import command, request, telling
     except ModuleNotFoundError as error:
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
             name=args.name, licence=args.licence, split=args.split_size,
             imatrix_text=args.imatrix_text, verify=args.verify or args.verify_text is not None,
             verify_text=args.verify_text,
-            threads=args.threads or len(os.sched_getaffinity(0)),
+            threads=args.threads or available_threads(),
         )
     )  # fmt: skip
     if args.dry_run:

@@ -49,7 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )  # fmt: skip
     add("--name", metavar="NAME", default="", help="the model's name in the file")
     add("--licence", metavar="ID", default="", help="its licence, where the base does not say")
-    add("--split-size", metavar="SIZE", default="", help="largest size of one file, such as 4G")
+    add("--split-size", metavar="SIZE", default="", help="size of one file, about, such as 4G")
     add("--imatrix-text", metavar="FILE", type=Path,
         help="text that says which weights matter, for the quantiser",
     )  # fmt: skip

@@ -132,8 +132,9 @@ def quantise(
             "--imatrix-text FILE",
         )
     plan = planned(source, type_name, importance=bool(values))
-    _check_room(target, plan.bytes)
     partial = target.with_name(target.name + PARTIAL)
+    partial.unlink(missing_ok=True)  # what a process left that was killed
+    _check_room(target, plan.bytes)
     job = _job(source, partial, chosen, threads)
     try:
         with _running(job, values) as lines:

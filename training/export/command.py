@@ -11,10 +11,19 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from assistant.errors import ExportProblem
-from training import verify
-from training.export import adapter_gguf, folder, importance, making, proof, samples
+from training import files, verify
+from training.export import (
+    adapter_gguf,
+    alone,
+    folder,
+    importance,
+    making,
+    proof,
+    samples,
+    space,
+)  # fmt: skip
 from training.export.folder import Folder
-from training.export.making import Megabytes, Order
+from training.export.making import Megabytes, Order, Weighing
 from training.export.request import Prepared
 from training.export.telling import described
 from training.progress import Progress
@@ -22,6 +31,8 @@ from training.stages import Job
 
 _IMPORTANCE_TOKENS, _IMPORTANCE_ROW = 8192, 512
 """Of the text that says which columns matter: all, and those that are read together."""
+_LEAST_TOKENS = 2000
+"""Fewer hardly show an error in the rotary positions."""
 
 
 def run(prepared: Prepared) -> list[Path]:
@@ -41,15 +52,23 @@ def run(prepared: Prepared) -> list[Path]:
         count.progress.close(str(order.target))
         return [order.target]
     if request.adapter_only:
-        order.target.parent.mkdir(parents=True, exist_ok=True)
-        adapter_gguf.write(prepared.merged, order.target, order.content.labels, order.type.name)
-        return [order.target]
-    if request.imatrix_text is not None:
-        order = dataclasses.replace(order, importance=_importance(prepared, request.imatrix_text))
+        return [_adapter(prepared, order)]
+    if (text := request.imatrix_text) is not None:
+        weighing = Weighing(files.digest(text), lambda: _importance(prepared, text))
+        order = dataclasses.replace(order, weighing=weighing)
     made = making.make(order)
     if request.verify:
         _verify(prepared, order, made[0])
     return made
+
+
+def _adapter(prepared: Prepared, order: Order) -> Path:
+    """The adapter alone."""
+    target = order.target
+    space.make_folder(target.parent)
+    with alone.held(target), space.explained(target):
+        adapter_gguf.write(prepared.merged, target, order.content.labels, order.type.name)
+    return target
 
 
 def _importance(prepared: Prepared, text: Path) -> dict[str, np.ndarray]:
@@ -83,7 +102,14 @@ def _verify(prepared: Prepared, order: Order, file: Path) -> None:
             f"{file} is not the model that it was made from: {'; '.join(found.problems[:3])}",
             hint=f"the whole report is in {report}",
         )
-    progress.say(f"within the bounds of {found.type}; the report is in {report}")
+    if found.measured.tokens < _LEAST_TOKENS:
+        raise ExportProblem(
+            f"{found.measured.tokens:,} tokens were compared, which proves little",
+            hint=f"name a longer text with --verify-text: {_LEAST_TOKENS:,} tokens at least",
+        )
+    none = found.gate.bounds_nothing
+    told = "there are no bounds for" if none else "within the bounds of"
+    progress.say(f"{told} {found.type}; the report is in {report}")
 
 
 def _documents(run: Job | None) -> list[list[int]]:

@@ -8,9 +8,9 @@ time of the last change; of 16 GB nobody wants to wait for a hash.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from training import files
 
@@ -29,12 +29,19 @@ class Record:
     Attributes:
         key: a hash of everything that its bytes depend on.
         tensors: that are whole on the disk, by the name of the file.
-        finished: all files have their final names.
+        results: size and time of the last change (ns) of the files, when all had their final names;
+            empty before.
     """
 
     key: str
     tensors: dict[str, int] = field(default_factory=dict)
-    finished: bool = False
+    results: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def is_finished(self, folder: Path) -> bool:
+        """Whether just these results are in `folder`, and nobody has changed them since."""
+        return bool(self.results) and all(
+            known == fingerprint(folder / name) for name, known in self.results.items()
+        )
 
 
 def path_of(target: Path) -> Path:
@@ -46,8 +53,9 @@ def read(target: Path, key: str) -> Record:
     """The record of `target`; an empty one where there is none, or one of another export."""
     try:
         found = json.loads(path_of(target).read_text(encoding="utf-8"))
-        record = Record(str(found["key"]), dict(found["tensors"]), bool(found["finished"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        results = {name: (int(size), int(at)) for name, (size, at) in found["results"].items()}
+        record = Record(str(found["key"]), dict(found["tensors"]), results)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Record(key)
     return record if record.key == key else Record(key)
 
@@ -57,16 +65,26 @@ def write(target: Path, record: Record) -> None:
     files.write_json(path_of(target), asdict(record))
 
 
-def key_of(inputs: list[Path], options: dict[str, Any]) -> str:
-    """A hash of inputs and options.
+def fingerprint(path: Path) -> tuple[int, int] | None:
+    """Size and time of the last change (ns) of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
-    Args:
-        inputs: files; folders stand for the files in them.
-        options: everything else that changes the bytes.
-    """
+
+def finished(record: Record, paths: Iterable[Path]) -> Record:
+    """The record of an export whose files all have their final names."""
+    results = {path.name: fingerprint(path) for path in paths}
+    return replace(record, results={name: found for name, found in results.items() if found})
+
+
+def key_of(inputs: list[Path]) -> str:
+    """A hash of names, sizes and times of files; folders stand for the model's files in them."""
     every = [file for path in inputs for file in _files(path)]
     known = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in every]
-    return files.digest_of({"inputs": known, "options": options, "version": VERSION})
+    return files.digest_of({"inputs": known, "version": VERSION})
 
 
 def _files(path: Path) -> list[Path]:

@@ -82,6 +82,11 @@ def prepare(request: Request) -> Prepared:
             f"--split-size is for types that are written directly, and {found.name} is not",
             hint="leave out --split-size, or take --type Q8_0",
         )
+    if request.imatrix_text is None and found.needs_text:
+        raise UsageProblem(
+            f"{found.name} drops so much that it has to be told what matters least",
+            hint="--imatrix-text FILE, a text like that which the model will see",
+        )
     if request.imatrix_text is not None and found.direct:
         raise UsageProblem(
             f"--imatrix-text is for llama.cpp's quantiser, and {found.name} is written directly",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assistant.errors import ExportProblem
+from assistant.models import machine
 from training import files
 from training.plan.numbers import size
 
@@ -25,11 +26,13 @@ class Need:
         target: of its result.
         result: bytes of it.
         between: bytes of a file that is deleted at the end.
+        there: bytes of both that an earlier process has written.
     """
 
     target: Path
     result: int
     between: int = 0
+    there: int = 0
 
 
 def partial(path: Path) -> Path:
@@ -50,7 +53,7 @@ def make_folder(folder: Path) -> None:
 
 
 def check_disk(need: Need) -> None:
-    """Refuse an export that the disk has no room for; what an earlier try has written counts.
+    """Refuse an export that the disk has no room for.
 
     Raises:
         ExportProblem: there is no room, or no such folder can be made.
@@ -58,8 +61,7 @@ def check_disk(need: Need) -> None:
     folder = need.target.parent
     make_folder(folder)
     free = shutil.disk_usage(folder).free
-    there = sum(f.stat().st_size for f in folder.glob(partial(need.target).name) if f.is_file())
-    wanted = need.result + need.between - there
+    wanted = need.result + need.between - need.there
     if wanted > free:
         besides = f" and {size(need.between)} on the way to it" if need.between else ""
         raise ExportProblem(
@@ -74,23 +76,13 @@ def check_memory() -> None:
     Raises:
         ExportProblem: it has not.
     """
-    available = _available()
+    available = machine.available_bytes()
     if available is not None and available < _MEMORY_BYTES:
         raise ExportProblem(
             f"{size(available)} of memory are available, and about "
             f"{size(_MEMORY_BYTES)} are needed",
             hint="close other programs, or stop the daemon: assistant stop",
         )
-
-
-def _available() -> int | None:
-    """Bytes of memory that programs may still take; None where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(found[0]) * 1024 if found else None
 
 
 @contextlib.contextmanager

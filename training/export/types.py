@@ -31,11 +31,13 @@ class Type:
         name: as in `--type`.
         kind: of the matrices, where it is written here; None: llama.cpp's quantiser makes it.
         file_type: its number in a file, where it is written here.
+        needs_text: the quantiser refuses without a text that says what matters.
     """
 
     name: str
     kind: Kind | None = None
     file_type: FileType = FileType.GUESSED
+    needs_text: bool = False
 
     @property
     def direct(self) -> bool:
@@ -56,7 +58,11 @@ _DIRECT = (
     Type("TQ1_0", Kind.TQ1_0, FileType.MOSTLY_TQ1_0),
 )
 TYPES = {one.name: one for one in _DIRECT}
-TYPES |= {name: Type(name) for name in QUANTISED if name not in TYPES}
+TYPES |= {
+    name: Type(name, needs_text=one.needs_importance)
+    for name, one in QUANTISED.items()
+    if name not in TYPES
+}
 INTERMEDIATE = TYPES["F16"]
 """What the quantiser reads."""
 

@@ -27,7 +27,8 @@ from training.export.record import Record
 from training.export.space import explained, partial
 
 _BLOCK_VALUES = 4_194_304
-"""Of one block of rows: 16 MiB in float32. A few of them are in memory at a time."""
+"""Of one block of rows: 16 MiB in float32. A few of them are in memory at a time; with more threads
+than two they are smaller, so that memory does not grow with the cores."""
 NOTE_BYTES = 512 * 1024 * 1024
 """Written between two notes of how far it is."""
 
@@ -64,22 +65,35 @@ def write(
                 on_bytes(layout.size)
             else:
                 known = _one_file(content, layout, target, known, pool, threads, on_bytes)
-        for layout in reversed(layouts):  # the first one names the others, so it comes last
-            if partial(layout.path).exists():
-                partial(layout.path).replace(layout.path)
-        records.write(target, dataclasses.replace(known, finished=True))
+        first, *others = [layout.path for layout in layouts]
+        if others and partial(first).exists():
+            first.unlink(missing_ok=True)  # that of an earlier export, which names parts of its own
+        for path in (*others, first):
+            if partial(path).exists():
+                partial(path).replace(path)
+        records.write(target, records.finished(known, (first, *others)))
 
 
-def is_done(layouts: Sequence[FileLayout], target: Path, key: str) -> bool:
+def is_done(target: Path, key: str) -> bool:
     """Whether just these files are there already."""
-    whole = all(one.path.exists() and one.path.stat().st_size == one.size for one in layouts)
-    return whole and records.read(target, key).finished
+    return records.read(target, key).is_finished(target.parent)
+
+
+def bytes_there(layouts: Sequence[FileLayout], target: Path, key: str) -> int:
+    """What an earlier process has written of it."""
+    known = records.read(target, key)
+    paths = [one.path if _renamed(known, one) else partial(one.path) for one in layouts]
+    return sum(path.stat().st_size for path in paths if path.exists())
 
 
 def _renamed(known: Record, layout: FileLayout) -> bool:
     """Whether an earlier process has written this file of several, and given it its name."""
-    whole = known.tensors.get(layout.path.name) == len(layout.tensors)
-    return whole and layout.path.exists() and not partial(layout.path).exists()
+    path = layout.path
+    whole = known.tensors.get(path.name) == len(layout.tensors)
+    if not whole or partial(path).exists() or not path.exists():
+        return False
+    with path.open("rb") as file:
+        return path.stat().st_size == layout.size and _fits(file, layout, layout.size)
 
 
 def _one_file(
@@ -129,7 +143,7 @@ def _in_order(
         yield content.constants[placed.name]
         return
     waiting: collections.deque[Future[np.ndarray]] = collections.deque()
-    for start, stop in blocks(placed):
+    for start, stop in blocks(placed, _BLOCK_VALUES * 2 // max(2, ahead)):
         waiting.append(pool.submit(_block, content, placed, start, stop))
         if len(waiting) > ahead:
             yield waiting.popleft().result()
@@ -137,12 +151,17 @@ def _in_order(
         yield waiting.popleft().result()
 
 
-def blocks(placed: Placed) -> Iterable[tuple[int, int]]:
-    """First row and the one behind the last of each block; never half of a head."""
+def blocks(placed: Placed, values: int) -> Iterable[tuple[int, int]]:
+    """First row and the one behind the last of each block; never half of a head.
+
+    Args:
+        placed: the tensor.
+        values: of one block, about.
+    """
     rows, columns = placed.shape[0], int(np.prod(placed.shape[1:]))
     heads = placed.source.heads if placed.source else 0
     unit = rows // heads if heads else 1
-    step = max(unit, _BLOCK_VALUES // columns // unit * unit)
+    step = max(unit, values // columns // unit * unit)
     return ((start, min(start + step, rows)) for start in range(0, rows, step))
 
 

@@ -13,6 +13,7 @@ from assistant.cli.main import main
 from tests.support import llama3_student as made
 from tests.support.student_runs import with_adapter
 from training import student
+from training.plan.numbers import size
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +129,7 @@ def test_it_is_named_and_nothing_is_written(name, place, capfd):
         (["--verify-text", "nowhere.txt"], "there is no file nowhere.txt"),
         (["--adapter-only", "--verify"], "--verify is not for an adapter alone"),
         (["--adapter-only", "--type", "Q8_0"], "an adapter is not written as Q8_0"),
+        (["--type", "IQ2_XS"], "has to be told what matters least"),
         (["--type", "safetensors", "--verify"], "--verify is not for a folder of safetensors"),
         (["--threads", "-1"], "--threads -1"),
     ],
@@ -164,11 +166,13 @@ def test_what_comes_out_is_the_path_alone(place, capfd):
     assert "is there already" in capfd.readouterr().err
 
 
-def test_a_dry_run_says_the_size_to_the_byte_and_writes_nothing(place, capfd):
+def test_a_dry_run_says_the_size_and_writes_nothing(place, capfd):
     assert _export(place, "--type", "Q4_K_M", "--dry-run") == 0
     said = capfd.readouterr().out
     assert "in float16 on the way" in said and "nats" in said
     assert not (place / "out").exists()
+    assert _export(place, "--type", "Q4_K_M") == 0
+    assert f"t.gguf: {size((place / 'out' / 't.gguf').stat().st_size)}," in said
 
 
 def test_a_model_of_meta_keeps_its_name(place, capfd):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+
 import gguf
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from assistant.engine import logits
 from assistant.errors import ExportProblem, ModelProblem
 from assistant.models import adapters, loadable
 from tests.support import llama3_student as made
+from tests.support.allocations import Largest
 from tests.support.student_runs import with_adapter
 from training import gguf_export, student
 from training.chat import CHATML, LLAMA3
-from training.export import adapter_gguf, merging
+from training.export import adapter_gguf, checkpoint, merging
 from training.export.metadata import Labels, Origin
 
 _LABELS = Labels("mine", chat=LLAMA3, origin=Origin("meta-llama/Llama-3.1-8B", "abc"))
@@ -96,6 +100,42 @@ def test_a_head_of_its_own_can_be_changed(bases, row, tmp_path):
     adapter_gguf.write(merged, tmp_path / "a.gguf", _LABELS)
 
     assert _error(net, base, tmp_path / "a.gguf", row) < 1e-9
+
+
+@pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`")
+def test_an_unchanged_head_of_another_type_is_no_change(bases, tmp_path):
+    """A base in bfloat16, its head kept beside the adapter in float32."""
+    folder = bases["llama"][0]
+    _tuned(folder, tmp_path / "adapter", target_modules=["q_proj", "lm_head"])
+    path, head = tmp_path / "adapter" / "adapter_model.safetensors", checkpoint.opened(folder)
+    tensors = load_file(path)
+    name = next(name for name in tensors if "lora" not in name)
+    tensors[name] = head.tensor("lm_head.weight").float()
+    assert head.tensor("lm_head.weight").dtype == torch.bfloat16
+    save_file(tensors, path)
+    merged = merging.opened(folder, tmp_path / "adapter")
+    with Largest() as made:
+        adapter_gguf.write(merged, tmp_path / "a.gguf", _LABELS)
+    assert made.values < tensors[name].numel()
+    tensors[name][-1, -1] += 1.0
+    save_file(tensors, path)
+    merged = merging.opened(folder, tmp_path / "adapter")
+    with pytest.raises(ExportProblem, match="as a whole"):
+        adapter_gguf.write(merged, tmp_path / "b.gguf", _LABELS)
+
+
+@pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`", "ignore:Model has `tie_word")
+def test_a_tied_head_that_the_base_has_twice_is_not_left_out(bases, tmp_path):
+    """Some checkpoints keep the head beside the embedding that it is."""
+    folder = tmp_path / "base"
+    shutil.copytree(bases["qwen2"][0], folder)
+    tensors = load_file(folder / "model.safetensors")
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    _tuned(bases["qwen2"][0], tmp_path / "adapter", target_modules=["q_proj", "lm_head"])
+    merged = merging.opened(folder, tmp_path / "adapter")
+    with pytest.raises(ExportProblem, match=r"lm_head.*is the embedding"):
+        adapter_gguf.write(merged, tmp_path / "a.gguf", _LABELS)
 
 
 @pytest.mark.parametrize("wrong", ["scale", "order"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -12,8 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from assistant.errors import ExportProblem
 from tests.support import llama3_student as made
+from tests.support.allocations import Largest
 from tests.support.student_runs import SEVEN, with_adapter
 from training import model, student
+from training.export import adapter as adapter_module
 from training.export import checkpoint, merging
 from training.export.adapter import read
 
@@ -116,12 +119,45 @@ def _with(adapter, **options):
     [
         {"lora_bias": True}, {"trainable_token_indices": [3]}, {"use_dora": True},
         {"init_lora_weights": "pissa"}, {"peft_type": "ADALORA"}, {"bias": "all"},
+        {"use_bdlora": {"nblocks": 2}}, {"monteclora_config": {"num_samples": 8}},
+        {"kasa_config": {"beta": 1e-4}}, {"velora_config": {"num_groups": 2}},
+        {"alora_invocation_tokens": [5, 6]}, {"arrow_config": {"top_k": 3}},
     ],
 )  # fmt: skip
 def test_an_adapter_of_another_kind_is_refused(shapes, adapter, options):
     _with(adapter, **options)
     with pytest.raises(ExportProblem, match=next(iter(options))):
         read(adapter, shapes)
+
+
+NOT_FOR_THE_RESULT = {
+    # which matrices have an adapter: what is in the file says it
+    "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern",
+    "modules_to_save",
+    # how it was begun and trained; starts that change the base are told by init_lora_weights
+    "lora_dropout", "eva_config", "corda_config", "lora_ga_config", "inference_mode",
+    # where it is from, and what goes with another option
+    "auto_mapping", "base_model_name_or_path", "revision", "peft_version", "task_type",
+    "runtime_config", "megatron_core", "qalora_group_size",
+}  # fmt: skip
+UNDERSTOOD = {
+    "r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "use_dora",
+    "ensure_weight_tying", "peft_type", "bias", "init_lora_weights",
+}  # fmt: skip
+
+
+def test_every_option_of_peft_is_understood_or_refused():
+    """A new version of PEFT with a new option fails here, before a file comes out wrong."""
+    options = {field.name for field in dataclasses.fields(peft.LoraConfig)}
+    refused = {*adapter_module._UNSUPPORTED, *adapter_module._NEVER_MERGED}
+    assert options - NOT_FOR_THE_RESULT - UNDERSTOOD == refused
+
+
+def test_what_no_merge_can_do_is_not_advised(shapes, adapter):
+    _with(adapter, alora_invocation_tokens=[5, 6])
+    with pytest.raises(ExportProblem) as caught:
+        read(adapter, shapes)
+    assert "merge_and_unload" not in caught.value.hint
 
 
 def _changed(adapter, change):
@@ -138,6 +174,28 @@ def test_values_that_are_no_numbers_are_refused(shapes, adapter):
     _changed(adapter, spoil)
     with pytest.raises(ExportProblem, match="no numbers"):
         read(adapter, shapes)
+
+
+@pytest.mark.parametrize("row", [0, 700, 2999])
+def test_a_large_part_is_looked_through_without_a_copy(tmp_path, row):
+    """Its blocks are looked at one by one, and the last one too."""
+    name, rows, width = "model.embed_tokens.weight", 3000, 1024
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 2, "lora_alpha": 2}))
+    stem = "base_model.model.lm_head.lora"
+    tensors = {
+        f"base_model.model.{name}": torch.zeros(rows, width, dtype=torch.bfloat16),
+        f"{stem}_A.weight": torch.zeros(2, width), f"{stem}_B.weight": torch.zeros(rows, 2),
+    }  # fmt: skip
+    save_file(tensors, tmp_path / "adapter_model.safetensors")
+    shapes = {name: (rows, width)}
+    with Largest() as made:
+        read(tmp_path, shapes)
+    assert made.values <= adapter_module._BLOCK_VALUES < rows * width
+
+    tensors[f"base_model.model.{name}"][row, 3] = float("inf")
+    save_file(tensors, tmp_path / "adapter_model.safetensors")
+    with pytest.raises(ExportProblem, match="1 values"):
+        read(tmp_path, shapes)
 
 
 def test_an_adapter_of_another_base_is_refused(shapes, adapter):

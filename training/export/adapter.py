@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,16 @@ _MAGNITUDES = (".lora_magnitude_vector", ".lora_magnitude_vector.weight")
 _WRAPPED = re.compile(r"\.(?:modules_to_save(?:\.\w+)?|base_layer)(?=\.weight$|\.bias$)")
 _UNSUPPORTED = (
     "fan_in_fan_out", "lora_bias", "layer_replication", "trainable_token_indices",
-    "target_parameters", "use_qalora", "megatron_config", "loftq_config",
+    "target_parameters", "use_qalora", "megatron_config", "loftq_config", "use_bdlora",
+    "monteclora_config", "kasa_config", "velora_config",
 )  # fmt: skip
+_NEVER_MERGED = {
+    "alora_invocation_tokens": "it acts on the tokens behind its invocation only",
+    "arrow_config": "it chooses among several adapters token by token",
+}
+"""Options with which no matrix can take the adapter's place, and why."""
+_BLOCK_VALUES = 1_048_576
+"""Of a tensor that is looked through: what is made on the way is no larger."""
 _PLAIN_STARTS = (None, True, False, "gaussian", "eva", "orthogonal")
 """Ways to begin an adapter that leave the base as it is; PiSSA and its like change it."""
 
@@ -117,6 +125,18 @@ class _Shape:
     shape: tuple[int, ...]
 
 
+def blocks(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """The rows of a tensor, some at a time: together they are the tensor, each is small."""
+    rows = tensor if tensor.dim() else tensor[None]
+    step = max(1, _BLOCK_VALUES // max(1, math.prod(rows.shape[1:])))
+    return (rows[at : at + step] for at in range(0, rows.shape[0], step))
+
+
+def _no_numbers(tensor: torch.Tensor) -> int:
+    """How many values are none: `isfinite` of all of it would make tensors of its size."""
+    return sum(int((~torch.isfinite(block)).sum()) for block in blocks(tensor))
+
+
 def scale_of(config: Mapping[str, Any], module: str = "", rank: int = 0) -> float:
     """s of a matrix.
 
@@ -170,6 +190,13 @@ def _refuse_unsupported(folder: Path, config: Mapping[str, Any]) -> None:
         refused["bias"] = config["bias"]
     if config.get("init_lora_weights") not in _PLAIN_STARTS:
         refused["init_lora_weights"] = config["init_lora_weights"]
+    for option, why in _NEVER_MERGED.items():
+        if config.get(option):
+            raise ExportProblem(
+                f"{folder} uses {option}={config[option]!r}: {why}, so that no merged model "
+                "computes the same",
+                hint="serve it with peft, or train an adapter without that option",
+            )
     for option, value in refused.items():
         raise ExportProblem(
             f"{folder} uses {option}={value!r}, which is not merged here",
@@ -219,7 +246,7 @@ def _saved(
         longer = target in (EMBEDDING, HEAD) and new[1:] == shape[1:] and new[0] >= shape[0]
         if new != shape and not longer:
             raise ExportProblem(f"{folder} has {target} of shape {new}, the base has {shape}")
-        if bad := int((~torch.isfinite(tensor)).sum()):
+        if bad := _no_numbers(tensor):
             raise ExportProblem(f"{folder} has {bad} values in {target} that are no numbers")
         found[target] = tensor
     return found
@@ -231,7 +258,7 @@ def _check(folder: Path, target: str, change: Change, shape: tuple[int, ...]) ->
     parts = [change.first, change.second]
     if change.magnitude is not None:
         parts.append(change.magnitude)
-    bad = sum(int((~torch.isfinite(part)).sum()) for part in parts)
+    bad = sum(_no_numbers(part) for part in parts)
     if (outputs, inputs) != shape or change.first.shape[0] != change.second.shape[1] or bad:
         raise ExportProblem(
             f"{folder} changes {target} by a {(outputs, inputs)} matrix made from {bad} values "

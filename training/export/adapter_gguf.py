@@ -12,11 +12,13 @@ that was saved as a whole takes the place of another: both have to be merged.
 from __future__ import annotations
 
 import collections
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import gguf
+import numpy as np
 import torch
 from gguf import GGMLQuantizationType as Kind
 
@@ -36,8 +38,10 @@ TYPES = {
     "F16": (Kind.F16, gguf.LlamaFileType.MOSTLY_F16),
     "BF16": (Kind.BF16, gguf.LlamaFileType.MOSTLY_BF16),
 }
+_WIDTHS = {Kind.F32: 4, Kind.F16: 2, Kind.BF16: 2}
+"""Bytes of a value."""
 
-_ROWS = 4096
+_ROWS = 256
 """That are compared at once."""
 
 
@@ -86,14 +90,22 @@ def write(merged: Merged, target: Path, labels: Labels, type_name: str = "F32") 
         writer.add_file_type(file_type)
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
         _add_labels(writer, labels)
-        for tensor in found:
-            pair = pair_of(tensor, merged.adapter.changes[tensor.source], alpha)
-            for part, values in (("lora_a", pair.first), ("lora_b", pair.second)):
-                name = f"{pair.name}.{part}"
-                writer.add_tensor(name, encoding.encoded(values, kind, name), raw_dtype=kind)
+        changes = [merged.adapter.changes[tensor.source] for tensor in found]
+        for tensor, change in zip(found, changes, strict=True):
+            for part, shape in (("lora_a", change.first.shape), ("lora_b", change.second.shape)):
+                size = math.prod(shape) * _WIDTHS[kind]
+                writer.add_tensor_info(
+                    f"{tensor.name}.{part}", shape, np.dtype(np.float32), size, raw_dtype=kind
+                )
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
+        writer.write_ti_data_to_file()
+        # Pair by pair: a writer that is given them first keeps them all in memory.
+        for tensor, change in zip(found, changes, strict=True):
+            pair = pair_of(tensor, change, alpha)
+            for part, values in (("lora_a", pair.first), ("lora_b", pair.second)):
+                name = f"{pair.name}.{part}"
+                writer.write_tensor_data(encoding.encoded(values, kind, name))
         writer.close()
 
 
@@ -135,12 +147,12 @@ def _matrices(merged: Merged) -> list[Tensor]:
         raise _refused(f"it is of the kind DoRA: {dora[0]} has a magnitude (use_dora)")
     if EMBEDDING in adapter.changes:
         raise _refused(f"it changes the embedding ({EMBEDDING})")
-    if tied := sorted(set(adapter.changes) - set(base)):
+    family = families.find(merged.config)
+    tensors = families.tensors(family, base, merged.config)
+    if tied := sorted(set(adapter.changes) - {tensor.source for tensor in tensors}):
         raise _refused(f"it changes {tied[0]}, which in this model is the embedding")
     if saved := sorted(name for name in adapter.saved if not _unchanged(merged, name)):
         raise _refused(f"it has {saved[0]} as a whole (modules_to_save)")
-    family = families.find(merged.config)
-    tensors = families.tensors(family, base, merged.config)
     return [tensor for tensor in tensors if tensor.source in adapter.changes]
 
 
@@ -152,8 +164,12 @@ def _unchanged(merged: Merged, name: str) -> bool:
     saved = merged.adapter.saved[name]
     if name not in merged.base.places or tuple(saved.shape) != merged.base.shape(name):
         return False
+    # In float32: the adapter may be kept in another type than the base.
     return all(
-        torch.equal(saved[first : first + _ROWS], merged.base.rows(name, first, first + _ROWS))
+        torch.equal(
+            saved[first : first + _ROWS].float(),
+            merged.base.rows(name, first, first + _ROWS).float(),
+        )
         for first in range(0, saved.shape[0], _ROWS)
     )
 

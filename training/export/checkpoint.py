@@ -43,27 +43,32 @@ class Weights:
     def shape(self, name: str) -> tuple[int, ...]:
         """Of one tensor, without reading it."""
         with _opened(self.places[name]) as tensors:
-            return tuple(tensors.get_slice(name).get_shape())
+            return tuple(_slice(tensors, self.places[name], name).get_shape())
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of all tensors, by name."""
+        """Of all tensors, by name.
+
+        Raises:
+            ExportProblem: a file can not be read, or does not hold what the index says.
+        """
         found: dict[str, tuple[int, ...]] = {}
         for file in dict.fromkeys(self.places.values()):
             with _opened(file) as tensors:
                 here = (name for name, place in self.places.items() if place == file)
-                found |= {name: tuple(tensors.get_slice(name).get_shape()) for name in here}
+                found |= {name: tuple(_slice(tensors, file, name).get_shape()) for name in here}
         return {name: found[name] for name in self.places}
 
     def tensor(self, name: str) -> torch.Tensor:
         """One tensor as it is stored."""
         with _opened(self.places[name]) as tensors:
+            _slice(tensors, self.places[name], name)
             value: torch.Tensor = tensors.get_tensor(name)
         return value
 
     def rows(self, name: str, start: int, stop: int) -> torch.Tensor:
         """Rows of a tensor from `start` on, before `stop`, as they are stored."""
         with _opened(self.places[name]) as tensors:
-            value: torch.Tensor = tensors.get_slice(name)[start:stop]
+            value: torch.Tensor = _slice(tensors, self.places[name], name)[start:stop]
         return value
 
 
@@ -116,6 +121,17 @@ def _opened(file: Path) -> Any:
         return safe_open(file, "pt")
     except (OSError, SafetensorError) as error:
         raise ExportProblem(f"{file} can not be read: {error}") from error
+
+
+def _slice(tensors: Any, file: Path, name: str) -> Any:
+    """A tensor of an open file, not read yet."""
+    try:
+        return tensors.get_slice(name)
+    except SafetensorError as error:
+        raise ExportProblem(
+            f"{file} does not hold the tensor {name}, which {INDEX} says is there: {error}",
+            hint="the index and the files are of two versions of the model: fetch it anew",
+        ) from error
 
 
 def write(

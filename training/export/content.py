@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import gguf
 import numpy as np
 
+from assistant.errors import ExportProblem
 from training.export import families, metadata, vocabulary
-from training.export.families import Family, Tensor
+from training.export.families import HEAD, Family, Tensor
 from training.export.merging import Merged
 from training.export.metadata import Labels
 from training.export.vocabulary import Vocabulary
@@ -52,12 +53,27 @@ def of(merged: Merged, tokenizer: Path, labels: Labels) -> Content:
         labels: what the file says of itself.
 
     Raises:
-        ExportProblem: the model or its tokenizer is of a kind that is not written here.
+        ExportProblem: the model or its tokenizer is of a kind that is not written here, or the
+            adapter changes a tensor that no file has.
     """
     family = families.find(merged.described)
     tensors = families.tensors(family, merged.shapes, merged.described)
+    _refuse_lost(merged, tensors)
     rows = merged.shapes["model.embed_tokens.weight"][0]
     return Content(
         merged, family, tuple(tensors), families.constants(family, merged.described),
         vocabulary.read(tokenizer, rows), labels,
     )  # fmt: skip
+
+
+def _refuse_lost(merged: Merged, tensors: Sequence[Tensor]) -> None:
+    """Refuse an adapter that changes what is not written: the file would be half of it."""
+    lost = merged.adapter.touched - {tensor.source for tensor in tensors}
+    if merged.alike:  # the head is written with the embedding
+        lost.discard(HEAD)
+    if lost:
+        raise ExportProblem(
+            f"the adapter changes {min(lost)}, which a file of this model does not have",
+            hint="is it the adapter of another base, or does config.json say "
+            "tie_word_embeddings where the model has both matrices?",
+        )

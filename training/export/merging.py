@@ -16,9 +16,11 @@ import torch
 
 from assistant.errors import ExportProblem
 from training.export import adapter as adapters
-from training.export import checkpoint
+from training.export import checkpoint, families
 from training.export.adapter import EMBEDDING, HEAD, Adapter, Change
 from training.export.checkpoint import Weights
+
+_BOTH = frozenset((EMBEDDING, HEAD))
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,30 @@ class Merged:
         A change of the embedding alone leaves the head as it was in training: PEFT wraps one
         module. Written as one matrix, it would be another model than the one that was trained.
         """
-        if not self.config.get("tie_word_embeddings", False):
+        return self._tied and bool(self.adapter.touched & _BOTH) and not self.alike
+
+    @property
+    def _tied(self) -> bool:
+        """Whether the base's head is its embedding.
+
+        Of a kind that is not exported, only what its configuration says; `families.find` refuses
+        it later, with the reason.
+        """
+        family = families.KNOWN.get(str(self.config.get("model_type")))
+        if family is None:
+            return bool(self.config.get("tie_word_embeddings"))
+        return families.tied(family, self.config)
+
+    @cached_property
+    def alike(self) -> bool:
+        """Head and embedding are one matrix, and one they stay: one change is that of both."""
+        if not self._tied:
             return False
-        both = {EMBEDDING, HEAD}
-        touched, saved = self.adapter.touched & both, self.adapter.saved
-        if not touched or self.adapter.config.get("ensure_weight_tying"):
-            return False
-        same = both <= set(saved) and not both & set(self.adapter.changes)
-        return not (same and torch.equal(saved[EMBEDDING], saved[HEAD]))
+        if self.adapter.config.get("ensure_weight_tying"):
+            return True
+        saved = self.adapter.saved
+        whole = set(saved) >= _BOTH and not _BOTH & set(self.adapter.changes)
+        return whole and _same(saved[EMBEDDING], saved[HEAD])
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -97,10 +115,12 @@ class Merged:
         return self.adapter.changes.get(self._shared(name))
 
     def _shared(self, name: str) -> str:
-        """With `ensure_weight_tying` what was done to one of both was done to both."""
-        both = (EMBEDDING, HEAD)
-        if name in both and self.adapter.config.get("ensure_weight_tying"):
-            return next((one for one in both if one in self.adapter.touched), name)
+        """With `ensure_weight_tying` what was done to one of both was done to both.
+
+        To a model that has both PEFT does nothing of that kind.
+        """
+        if name in _BOTH and self.alike:
+            return next((one for one in (EMBEDDING, HEAD) if one in self.adapter.touched), name)
         return name
 
 
@@ -122,6 +142,14 @@ def opened(base: Path, adapter: Path | None = None) -> Merged:
     weights = checkpoint.opened(base)
     found = Adapter() if adapter is None else adapters.read(adapter, weights.shapes())
     return Merged(weights, described, found)
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors hold the same values, of whatever types; compared by blocks."""
+    if one.shape != other.shape:
+        return False
+    pairs = zip(adapters.blocks(one), adapters.blocks(other), strict=True)
+    return all(torch.equal(first.float(), second.float()) for first, second in pairs)
 
 
 def changed(

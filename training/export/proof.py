@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tokenizers
-
 from assistant.errors import DataProblem
 from training import files
 from training.chat import Chat
@@ -153,9 +151,7 @@ def rows_of(task: Task) -> tuple[list[Row], str]:
         DataProblem: the text can not be read.
         ExportProblem: there is none.
     """
-    tokenizer = tokenizers.Tokenizer.from_file(str(task.tokenizer))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
+    tokenizer = samples.tokenizer(task.tokenizer)
     longest = min(samples.TOKENS, int(task.model.described["max_position_embeddings"]))
     if task.text is None:
         what = "sources of Python's own library"

@@ -66,6 +66,23 @@ def real(count: int = FILES) -> Iterator[tuple[str, str]]:
         yield path.relative_to(root).as_posix(), text
 
 
+def tokenizer(path: Path) -> tokenizers.Tokenizer:
+    """The tokenizer in the file `path`, that neither cuts a text nor lengthens it.
+
+    A tokenizer.json may say that it does both, as it did for the batches of a training.
+
+    Raises:
+        ExportProblem: it can not be read.
+    """
+    try:
+        found = tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # the package raises no other type
+        raise ExportProblem(f"{path} can not be read: {error}") from error
+    found.no_truncation()
+    found.no_padding()
+    return found
+
+
 def rows(
     tokenizer: tokenizers.Tokenizer, texts: Iterable[str], count: int, longest: int
 ) -> list[list[int]]:

@@ -86,10 +86,17 @@ def test_a_tokenizer_that_cuts_batches_does_not_cut_this(folder, task, tmp_path)
     assert proof.rows_of(task) == proof.rows_of(
         dataclasses.replace(task, tokenizer=folder / "tokenizer.json")
     )
+    assert len(samples.tokenizer(task.tokenizer).encode("x = 1\n" * 50).ids) > 8
     texts = [("long", "def f(x):\n    return x\n" * 9)]
     described = task.model.described
     found = identity.compare(folder / "right.gguf", task.tokenizer, described, texts=texts)
     assert found.problems == ()
+
+
+def test_a_broken_tokenizer_is_named(tmp_path):
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(ExportProblem, match=r"tokenizer\.json can not be read"):
+        samples.tokenizer(tmp_path / "tokenizer.json")
 
 
 @pytest.mark.parametrize(("count", "longest", "lengths"), [

@@ -72,6 +72,16 @@ def _lost_tensor(place):
     path.write_text(json.dumps(index))
 
 
+def _moved_tensor(place):
+    """The index names another file than the one that has it."""
+    path = place / "base" / "model.safetensors.index.json"
+    index = json.loads(path.read_text())
+    files = sorted(set(index["weight_map"].values()))
+    old = index["weight_map"]["model.norm.weight"]
+    index["weight_map"]["model.norm.weight"] = next(file for file in files if file != old)
+    path.write_text(json.dumps(index))
+
+
 def _other_base(place):
     path = place / "adapter" / "adapter_model.safetensors"
     tensors = {name: torch.cat([t, t]) for name, t in load_file(path).items()}
@@ -91,6 +101,9 @@ SPOILT = {
     "one is none": (_no_shard, "model-00001-of-00003.safetensors can not be read"),
     "the index is none": (_index, "model.safetensors.index.json can not be read"),
     "the index forgets a tensor": (_lost_tensor, "model.norm.weight"),
+    "the index names the wrong file": (
+        _moved_tensor, "does not hold the tensor model.norm.weight, which model.safetensors.index",
+    ),
     "an adapter of another base": (_other_base, "is it the adapter of another base?"),
     "a token without a row": (_vocabulary, "'<|far|>' of number 5000"),
     "an unknown kind": (lambda p: _config(p, model_type="mamba"), "'mamba'"),

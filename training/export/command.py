@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from assistant.errors import ExportProblem
 from training import files, verify
@@ -73,7 +72,7 @@ def _adapter(prepared: Prepared, order: Order) -> Path:
 
 def _importance(prepared: Prepared, text: Path) -> dict[str, np.ndarray]:
     """How much each column of each matrix matters for a text."""
-    merged, tokenizer = prepared.merged, Tokenizer.from_file(str(prepared.tokenizer))
+    merged, tokenizer = prepared.merged, samples.tokenizer(prepared.tokenizer)
     words = text.read_text(encoding="utf-8", errors="replace")
     rows = list(samples.rows(tokenizer, [words], _IMPORTANCE_TOKENS, _IMPORTANCE_ROW))
     with _layers("importance", "layers") as on_progress:

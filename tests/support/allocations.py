@@ -1,4 +1,4 @@
-"""How large the tensors are that a piece of torch code makes."""
+"""What a piece of torch code asks of torch: sizes of tensors, comparisons of unlike types."""
 
 from __future__ import annotations
 
@@ -34,3 +34,10 @@ def _is_tensor(value: Any) -> bool:
 
 def _place(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
+
+
+def equal_of_one_type(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """`torch.equal` as in releases that compare no tensors of unlike types."""
+    if one.dtype != other.dtype:
+        raise RuntimeError(f"expected {one.dtype}, got {other.dtype}")
+    return bool((one == other).all())

@@ -14,7 +14,7 @@ from assistant.engine import logits
 from assistant.errors import ExportProblem, ModelProblem
 from assistant.models import adapters, loadable
 from tests.support import llama3_student as made
-from tests.support.allocations import Largest
+from tests.support.allocations import Largest, equal_of_one_type
 from tests.support.student_runs import with_adapter
 from training import gguf_export, student
 from training.chat import CHATML, LLAMA3
@@ -103,7 +103,7 @@ def test_a_head_of_its_own_can_be_changed(bases, row, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`")
-def test_an_unchanged_head_of_another_type_is_no_change(bases, tmp_path):
+def test_an_unchanged_head_of_another_type_is_no_change(bases, tmp_path, monkeypatch):
     """A base in bfloat16, its head kept beside the adapter in float32."""
     folder = bases["llama"][0]
     _tuned(folder, tmp_path / "adapter", target_modules=["q_proj", "lm_head"])
@@ -113,6 +113,7 @@ def test_an_unchanged_head_of_another_type_is_no_change(bases, tmp_path):
     tensors[name] = head.tensor("lm_head.weight").float()
     assert head.tensor("lm_head.weight").dtype == torch.bfloat16
     save_file(tensors, path)
+    monkeypatch.setattr(torch, "equal", equal_of_one_type)
     merged = merging.opened(folder, tmp_path / "adapter")
     with Largest() as made:
         adapter_gguf.write(merged, tmp_path / "a.gguf", _LABELS)

@@ -42,7 +42,7 @@ class Description:
     Attributes:
         source: `org/name` of the hub, or the name of the folder.
         revision: commit on the hub; empty for a folder.
-        folder: where its files lie on this machine, absolute.
+        folder: where its files lay when the run looked, absolute; `folder()` looks again.
         model_type: as transformers names it: llama, qwen2.
         vocabulary: rows of the embedding.
         context: longest text, in tokens.
@@ -114,7 +114,7 @@ def describe(job: Job) -> Description:
     """
     try:
         values = json.loads(job.path(STUDENT).read_text(encoding="utf-8"))
-        return Description(**values, folder=str(student_files.known_folder(job)))
+        return Description(**values, folder=student_files.noted(job).get("folder", ""))
     except (OSError, ValueError, TypeError) as error:
         raise TrainingProblem(
             f"{job.path(STUDENT)} does not describe a student: {error}",
@@ -124,7 +124,10 @@ def describe(job: Job) -> Description:
 
 def folder(job: Job) -> Path:
     """Where `config.json` and the weights lie."""
-    return job.path("base") if _scratch(job) else Path(describe(job).folder)
+    if _scratch(job):
+        return job.path("base")
+    describe(job)  # says what to do where there is no student yet
+    return student_files.known_folder(job)
 
 
 def tokenizer_file(job: Job) -> Path:
@@ -167,7 +170,7 @@ def load(job: Job, *, device: str = "cpu") -> PreTrainedModel:
         made: Any = model.load(job.path("base"))
         found: PreTrainedModel = made.to(device)
         return found
-    return read(Path(describe(job).folder), job.settings.student.weights, device)
+    return read(folder(job), job.settings.student.weights, device)
 
 
 def read(place: Path, weights: str, device: str = "cpu") -> PreTrainedModel:

@@ -87,7 +87,7 @@ def find(job: Job) -> Place:
 
 def _fetched_before(job: Job) -> Place | None:
     """The commit that this run has taken from the hub: a later one would be another model."""
-    known, wanted = _read(job), job.settings.student
+    known, wanted = noted(job), job.settings.student
     if (known.get("source"), bool(known.get("revision"))) != (wanted.model, True):
         return None
     asked = {known["revision"], known.get("asked")}
@@ -108,8 +108,8 @@ def digests(job: Job, place: Place) -> dict[str, str]:
         names = [*_BASIC, *checkpoint.file_names(place.folder)]
     except ExportProblem as problem:
         raise TrainingProblem(problem.message, hint=problem.hint) from problem
-    known = _read(job).get("files", {})
-    noted: dict[str, dict[str, Any]] = {}
+    known = noted(job).get("files", {})
+    found: dict[str, dict[str, Any]] = {}
     progress = job.progress(len(names), "files")
     for name in names:
         path = place.folder / name
@@ -119,14 +119,14 @@ def digests(job: Job, place: Place) -> dict[str, str]:
         now = {"size": facts.st_size, "changed_ns": facts.st_mtime_ns, "path": str(path)}
         before = known.get(name, {})
         same = all(before.get(key) == value for key, value in now.items())
-        noted[name] = now | {"sha256": before["sha256"] if same else _digest(path)}
+        found[name] = now | {"sha256": before["sha256"] if same else digest(path)}
         progress.advance(1, name)
     files.write_json(
         job.path(PLACE),
         {"source": place.source, "revision": place.revision, "folder": str(place.folder),
-         "asked": job.settings.student.revision, "files": noted},
+         "asked": job.settings.student.revision, "files": found},
     )  # fmt: skip
-    return {name: facts["sha256"] for name, facts in noted.items()}
+    return {name: facts["sha256"] for name, facts in found.items()}
 
 
 def known_folder(job: Job) -> Path:
@@ -135,7 +135,7 @@ def known_folder(job: Job) -> Path:
     Raises:
         TrainingProblem: it is not there any more.
     """
-    place = Path(_read(job).get("folder", ""))
+    place = Path(noted(job).get("folder", ""))
     if not (place / "config.json").is_file():
         raise TrainingProblem(
             f"the student is not in {place} any more",
@@ -144,15 +144,16 @@ def known_folder(job: Job) -> Path:
     return place
 
 
-def _digest(path: Path) -> str:
-    """The hub's cache keeps large files under their sha256, and links to them."""
+def digest(path: Path) -> str:
+    """The sha256 of a file; the hub's cache keeps large ones under it, and links to them."""
     kept = path.resolve()
     if path.is_symlink() and kept.parent.name == "blobs" and _SHA256.fullmatch(kept.name):
         return kept.name
     return files.digest(path)
 
 
-def _read(job: Job) -> dict[str, Any]:
+def noted(job: Job) -> dict[str, Any]:
+    """What a run knows of its student's place; empty where it knows nothing."""
     try:
         found = json.loads(job.path(PLACE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -21,7 +21,8 @@ from pathlib import Path
 from training import files
 
 NOTED_BYTES = 1_000_000
-"""Between two notes of how far an export is: small, as the models here are."""
+"""Between two notes of how far an export is, and in a file of a folder: small, as the models are.
+"""
 _PATIENCE = 120.0
 
 _DRIVER = """
@@ -29,8 +30,8 @@ import atexit, json, os, signal, sys
 told, last, noted, *arguments = sys.argv[1:]
 last = int(last)
 from assistant.engine import quantiser
-from training.export import making, merging, writing
-writing.NOTE_BYTES = int(noted)
+from training.export import checkpoint, making, merging, writing
+writing.NOTE_BYTES = checkpoint.SHARD_BYTES = int(noted)
 # Blocks are made in threads, which are not counted: the order of their events is not fixed.
 done = {"events": 0, "read": []}
 def count(frame, event, argument):
@@ -53,6 +54,7 @@ def counting(work):
             sys.setprofile(None)
     return counted
 writing.write = counting(writing.write)
+checkpoint.write = counting(checkpoint.write)
 making._quantise = counting(making._quantise)
 quantise = quantiser.quantise
 def quantise_half(*given, on_progress, **named):

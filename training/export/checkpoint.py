@@ -21,6 +21,8 @@ from assistant.errors import ExportProblem
 from training import files
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+WEIGHTS = "model*.safetensors"
+"""What files of weights are called."""
 SHARD_BYTES = 2_000_000_000
 """Of one file, about; a larger tensor has a file of its own."""
 _BLOCK_VALUES = 4_194_304
@@ -141,19 +143,24 @@ def write(
     *,
     dtype: torch.dtype = torch.float32,
     shard_bytes: int = SHARD_BYTES,
+    kept: Mapping[str, str] | None = None,
     on_bytes: Callable[[int], None] = lambda count: None,
+    on_file: Callable[[str, str], None] = lambda name, sha256: None,
 ) -> None:
     """Write tensors to files of about `shard_bytes`, then the index.
 
     Block of rows by block of rows, so that no tensor is in memory as a whole.
 
     Args:
-        folder: is made where it is missing; what an earlier writing left is replaced.
+        folder: is made where it is missing; what an earlier writing left is replaced, all but
+            `kept`.
         shapes: of every tensor, by name.
         rows: of a tensor, from one on, before another, float32.
         dtype: as which they are stored: float32, float16 or bfloat16.
         shard_bytes: size of one file.
-        on_bytes: told how many bytes more are written.
+        kept: sha256 of files that are there, whole, of the same tensors.
+        on_bytes: told how many bytes more are there.
+        on_file: told the name and the sha256 of a file that has been written.
 
     Raises:
         ExportProblem: a value is no number, or too large for the type.
@@ -161,12 +168,12 @@ def write(
     width = dtype.itemsize
     plan = _shards(shapes, shard_bytes, width)
     names = [f"model-{n:05}-of-{len(plan):05}.safetensors" for n in range(1, len(plan) + 1)]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / INDEX).unlink(missing_ok=True)
-    for old in folder.glob("model*.safetensors"):
-        old.unlink()
-    digests = {}
+    digests = {name: digest for name, digest in (kept or {}).items() if name in names}
+    _clear(folder, set(digests))
     for file, tensors in zip(names, plan, strict=True):
+        if file in digests:
+            on_bytes(width * sum(math.prod(shapes[name]) for name in tensors))
+            continue
         with files.replacing(folder / file) as path, path.open("wb") as out:
             out.write(_header({name: shapes[name] for name in tensors}, dtype))
             for name in tensors:
@@ -177,12 +184,26 @@ def write(
                     out.write(stored.view(torch.uint8).numpy().data)
                     on_bytes(part.numel() * width)
         digests[file] = files.digest(folder / file)
+        on_file(file, digests[file])
     where = {name: file for file, tensors in zip(names, plan, strict=True) for name in tensors}
     size = sum(width * math.prod(shape) for shape in shapes.values())
     files.write_json(
         folder / INDEX,
-        {"metadata": {"total_size": size, "sha256": digests}, "weight_map": where},
+        {
+            "metadata": {"total_size": size, "sha256": {file: digests[file] for file in names}},
+            "weight_map": where,
+        },
     )
+
+
+def _clear(folder: Path, kept: set[str]) -> None:
+    """Remove what an earlier writing left, all but the files that are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / INDEX).unlink(missing_ok=True)
+    for pattern in (WEIGHTS, WEIGHTS + files.PARTIAL):
+        for old in folder.glob(pattern):
+            if old.name not in kept:
+                old.unlink()
 
 
 def _header(shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype) -> bytes:

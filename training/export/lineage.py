@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ from typing import Any
 from assistant.errors import ExportProblem
 from training import student, student_checks
 from training.chain import chain
+from training.export import basis
 from training.export.metadata import Labels, Origin
 from training.settings import Settings, keys
 from training.stages import RECORDS, Job, read_record
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def of_run(job: Job, *, scores: bool = False) -> Labels:
@@ -114,28 +112,18 @@ def of_folders(
         adapter_config: its adapter_config.json; empty without one.
         licence: what the user says; empty: what the base's files say.
     """
-    source, revision = _source(base)
-    named = str(adapter_config.get("base_model_name_or_path") or "")
-    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", named) and not revision:
-        source, revision = named, str(adapter_config.get("revision") or "")
+    origin = basis.origin(base, adapter_config)
+    source = origin.source
     licence = student_checks.licence(base, licence)
-    llama = student_checks.built_with_llama(licence, source)
+    # What the adapter says counts here even where it is in doubt: Meta's notice must not get lost.
+    named = str(adapter_config.get("base_model_name_or_path") or "")
+    llama = student_checks.built_with_llama(licence, source, named)
     told = f"{source}{', merged with an adapter' * bool(adapter)}, by `assistant export`."
     return Labels(
         student_checks.suggested(source, llama) if adapter else source.rpartition("/")[2],
         licence=licence,
         description=told + " Built with Llama." * llama,
         chat=None,
-        origin=Origin(source, revision),
+        origin=origin,
         follows_format=False,
     )
-
-
-def _source(base: Path) -> tuple[str, str]:
-    """Name and commit of a base, as the hub's cache names its folders, or of a plain folder."""
-    place = base.absolute()
-    repository = place.parent.parent.name
-    if place.parent.name == "snapshots" and repository.startswith("models--"):
-        commit = place.name if _COMMIT.fullmatch(place.name) else ""
-        return "/".join(repository.split("--")[1:3]), commit
-    return place.name, ""

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from assistant.errors import ExportProblem, UsageProblem
 from training import student
-from training.export import adapter_gguf, content, folder, lineage, merging, types
+from training.export import adapter_gguf, basis, content, folder, lineage, merging, types
 from training.export.folder import Folder
 from training.export.making import Order
 from training.export.merging import Merged
 from training.export.metadata import Labels
 from training.stages import Job
 
+_TOKENIZER = "tokenizer.json"
 _SPLIT = re.compile(r"(\d+(?:\.\d+)?)([MG])B?", re.IGNORECASE)
 
 
@@ -96,8 +97,14 @@ def prepare(request: Request) -> Prepared:
         if path is not None and not path.is_file():
             raise UsageProblem(f"there is no file {path}")
     merged = merging.opened(request.base, request.adapter)
-    run = lineage.run_of(request.adapter) if request.adapter else None
+    run = _run(request)
     tokenizer = _tokenizer(request, run)
+    if not tokenizer.is_file():
+        raise ExportProblem(
+            f"{tokenizer} is missing",
+            hint="a model is a folder as transformers saves it: config.json, tokenizer.json, "
+            "*.safetensors",
+        )
     labels = _labels(request, merged, run)
     inputs = tuple(path for path in (request.base, request.adapter, tokenizer) if path)
     order = Order(
@@ -111,10 +118,20 @@ def _folder(request: Request) -> Prepared:
     """The merged model for transformers."""
     _refuse(request, "a folder of safetensors", "--adapter-only")
     merged = merging.opened(request.base, request.adapter)
-    run = lineage.run_of(request.adapter) if request.adapter else None
+    run = _run(request)
+    tokenizer = _tokenizer(request, run)
     labels = _labels(request, merged, run)
     target = request.out or Path(f"{_file_name(labels.name)}-merged")
-    return Prepared(request, folder.plan(merged, target), merged, request.base, run)
+    wanted = folder.plan(merged, target, request.adapter, tokenizer)
+    return Prepared(request, wanted, merged, tokenizer, run)
+
+
+def _run(request: Request) -> Job | None:
+    """The run that made the adapter, which must have tuned this very base."""
+    run = lineage.run_of(request.adapter) if request.adapter else None
+    if run is not None:
+        basis.check(run, request.base)
+    return run
 
 
 def _refuse(request: Request, what: str, *more: str) -> None:
@@ -155,15 +172,13 @@ def split_bytes(text: str) -> int:
 
 
 def _tokenizer(request: Request, run: Job | None) -> Path:
-    """That of the run where there is one: it is the one that training used."""
-    path = student.tokenizer_file(run) if run else request.base / "tokenizer.json"
-    if not path.is_file():
-        raise ExportProblem(
-            f"{path} is missing",
-            hint="a model is a folder as transformers saves it: config.json, tokenizer.json, "
-            "*.safetensors",
-        )
-    return path
+    """The one that training used: the run's; else the adapter's, where tokens were added; else
+    the base's, which may be missing."""
+    if run is not None:
+        return student.tokenizer_file(run)
+    if request.adapter is not None and (request.adapter / _TOKENIZER).is_file():
+        return request.adapter / _TOKENIZER
+    return request.base / _TOKENIZER
 
 
 def _labels(request: Request, merged: Merged, run: Job | None) -> Labels:

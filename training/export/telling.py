@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from training.export import making, types
+from training.export import basis, making, types
 from training.export.folder import Folder
 from training.export.merging import Merged
 from training.export.request import Prepared
@@ -19,6 +19,7 @@ from training.plan.numbers import scaled, size
 def described(prepared: Prepared) -> Iterator[str]:
     """What will be made, what it takes, and what is to be expected of it; line by line."""
     order, merged = prepared.order, prepared.merged
+    yield from _doubt(prepared)
     if isinstance(order, Folder):
         yield f"folder    {order.target}: {size(order.bytes)} in {order.dtype}, for transformers"
         if order.dtype is torch.bfloat16:
@@ -50,6 +51,16 @@ def described(prepared: Prepared) -> Iterator[str]:
         else "not measured by anybody on a model of this size"
     )
     yield f"quality   {order.type.name}: {told}; --verify measures this one"
+
+
+def _doubt(prepared: Prepared) -> Iterator[str]:
+    """An adapter of elsewhere that names another base; one of a run has been compared with it."""
+    named = basis.doubt(prepared.request.base, prepared.merged.adapter.config)
+    if named and prepared.run is None:
+        yield (
+            f"base      the adapter says it was tuned on {named}; whether "
+            f"{prepared.request.base} is that model is for you to know"
+        )
 
 
 def _kind(merged: Merged) -> str:

@@ -63,8 +63,8 @@ class Folder:
     @property
     def key(self) -> str:
         """A hash of everything that its bytes depend on."""
-        options = {"type": NAME, "dtype": str(self.dtype), "shard": checkpoint.SHARD_BYTES}
-        return records.key_of([*self.inputs, *self.besides.values()], options)
+        inputs = records.key_of([*self.inputs, *self.besides.values()])
+        return files.digest_of([inputs, NAME, str(self.dtype), checkpoint.SHARD_BYTES])
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ def _other_digits(used):
     for step in used["pre_tokenizer"]["pretokenizers"]:
         if "pattern" in step:
             step["pattern"]["Regex"] = made.QWEN_PATTERN
+    used["model"]["ignore_merges"] = False
 
 
 def _fewer_merges(used):

@@ -67,13 +67,15 @@ def check(run: Job, base: Path) -> None:
 
 
 def _other(run: Job, base: Path, why: str) -> ExportProblem:
-    of_run = run.path("base")
-    if run.settings.chain != "scratch":
+    if run.settings.chain == "scratch":
+        right = str(run.path("base"))
+    else:
         found = student.describe(run)
-        of_run = Path(found.folder) if Path(found.folder).is_dir() else Path(found.source)
+        at = f" at {found.revision}" if found.revision else ""
+        right = found.folder if Path(found.folder).is_dir() else f"DIR with {found.source}{at}"
     return ExportProblem(
         f"{base} is not the model that the run {run.out} has tuned: {why}",
-        hint=f"--base {of_run}",
+        hint=f"--base {right}",
     )
 
 

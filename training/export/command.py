@@ -47,8 +47,8 @@ def run(prepared: Prepared) -> list[Path]:
         progress.say(line)
     if isinstance(order, Folder):
         count = Megabytes("export", order.bytes)
-        folder.make(order, count.add)
-        count.progress.close(str(order.target))
+        if folder.make(order, count.add):
+            count.progress.close(str(order.target))
         return [order.target]
     if request.adapter_only:
         return [_adapter(prepared, order)]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gguf
 import numpy as np
 
 from assistant.errors import ExportProblem
-from training.export import families, metadata, vocabulary
+from training.export import families, metadata, specials, vocabulary
 from training.export.families import HEAD, Family, Tensor
 from training.export.merging import Merged
 from training.export.metadata import Labels
@@ -60,10 +60,12 @@ def of(merged: Merged, tokenizer: Path, labels: Labels) -> Content:
     tensors = families.tensors(family, merged.shapes, merged.described)
     _refuse_lost(merged, tensors)
     rows = merged.shapes["model.embed_tokens.weight"][0]
-    return Content(
-        merged, family, tuple(tensors), families.constants(family, merged.described),
-        vocabulary.read(tokenizer, rows), labels,
-    )  # fmt: skip
+    words = vocabulary.read(tokenizer, rows)
+    if words.specials.template is None:  # an adapter's own tokenizer may come without one
+        known = specials.template(merged.base.folder)
+        words = replace(words, specials=replace(words.specials, template=known))
+    constants = families.constants(family, merged.described)
+    return Content(merged, family, tuple(tensors), constants, words, labels)
 
 
 def _refuse_lost(merged: Merged, tensors: Sequence[Tensor]) -> None:

@@ -108,6 +108,11 @@ def _steps(tokenizer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return list(after.get("processors") or [after])
 
 
+def template(folder: Path) -> Template:
+    """The chat template of the model in a folder."""
+    return _template(folder, _json(folder / "tokenizer_config.json"))
+
+
 def _template(folder: Path, settings: Mapping[str, Any]) -> Template:
     alone = folder / "chat_template.jinja"
     if not alone.is_file():

@@ -247,3 +247,14 @@ def test_the_run_s_tokenizer_stays(tuned, place):
     assert _export(place / NAME, place / "run" / "adapter", place / "a.gguf") == 0
     fields = gguf.GGUFReader(place / "a.gguf").fields
     assert "<|mine|>" not in fields["tokenizer.ggml.tokens"].contents()
+
+
+def test_an_adapter_s_tokenizer_without_a_template_leaves_the_base_s(place):
+    _own_words(place / "adapter", place / NAME)
+    (place / "adapter" / "tokenizer_config.json").unlink()
+    path = place / NAME / "tokenizer_config.json"
+    path.write_text(json.dumps({"chat_template": "BASE"}))
+    assert _export(place / NAME, place / "adapter", place / "a.gguf") == 0
+    fields = gguf.GGUFReader(place / "a.gguf").fields
+    assert "<|mine|>" in fields["tokenizer.ggml.tokens"].contents()
+    assert fields["tokenizer.chat_template"].contents() == "BASE"

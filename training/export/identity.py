@@ -20,7 +20,7 @@ from typing import Any
 
 import tokenizers
 
-from assistant.engine import words
+from assistant.engine import jinja_process, words
 from assistant.engine.types import Message
 from assistant.engine.words import Words
 from assistant.errors import ModelProblem
@@ -199,6 +199,8 @@ class _Both:
         text = self._transformers.apply_chat_template(
             [{"role": "user", "content": request}],
             chat_template=source, add_generation_prompt=True, tokenize=False,
+            # What serving sets for a template, such as today's date in that of Llama 3.1.
+            **jinja_process.variables({}, {}),
         )  # fmt: skip
         tokens = self._encoded(self._whole, text)
         if vocabulary.begin is not None and tokens[:1] != [vocabulary.begin]:

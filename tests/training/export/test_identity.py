@@ -66,6 +66,29 @@ def test_the_real_vocabulary_on_real_files(tmp_path):
     assert found.tokens > 300_000
 
 
+def test_a_template_that_names_the_day_is_the_same_on_both_sides(tmp_path):
+    """As Llama 3.1's own: a day of its own where nobody says which it is, and serving does."""
+    template = (
+        "{{- bos_token }}{%- if not date_string is defined %}"
+        "{%- set date_string = '26 Jul 2024' %}{%- endif %}"
+        "{%- for m in messages %}{{ date_string }} {{ m.content }}{% endfor %}"
+    )
+    folder = made.write(
+        tmp_path / "m", made.tiny_llama_tokenizer(), made.Shape(layers=1, template=template)
+    )
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    settings |= {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    labels = Labels("t", chat=None, follows_format=False)
+    gguf_export.write(folder, folder / "tokenizer.json", folder / "t.gguf", "F16", labels)
+    described = json.loads((folder / "config.json").read_text())
+    found = identity.compare(
+        folder / "t.gguf", folder / "tokenizer.json", described, template=template, texts=TEXTS
+    )
+    assert [one for one in found.problems if "prompts" in one] == []
+    assert found.prompts > 0
+
+
 def _swap(used):
     words = used["model"]["vocab"]
     one, two = [text for text in words if len(text) == 2][:2]

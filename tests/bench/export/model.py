@@ -141,7 +141,7 @@ def config(shape: Shape) -> dict[str, Any]:
         "rope_theta": 500000.0, "rope_scaling": _ROPE, "tie_word_embeddings": False,
         "attention_bias": False, "mlp_bias": False, "attention_dropout": 0.0,
         "initializer_range": 0.02, "use_cache": True, "pretraining_tp": 1,
-        "bos_token_id": 128000, "eos_token_id": [128001, 128008, 128009],
+        "bos_token_id": 128000, "eos_token_id": [128001, 128009],
     }  # fmt: skip
 
 

@@ -83,6 +83,17 @@ class _Stopped(Exception):
     pass
 
 
+def _stopping(told):
+    """Told of bytes, ends the writing behind the first 300,000."""
+
+    def on_bytes(count):
+        told.append(count)
+        if sum(told) > 300_000:
+            raise _Stopped
+
+    return on_bytes
+
+
 @pytest.mark.parametrize("split", [0, 150_000])
 def test_an_export_that_was_stopped_goes_on_to_the_same_bytes(found, tmp_path, monkeypatch, split):
     monkeypatch.setattr(writing, "NOTE_BYTES", 1)
@@ -118,20 +129,15 @@ def test_what_is_there_already_is_told_at_once_and_not_written_again(found, tmp_
     monkeypatch.setattr(writing, "NOTE_BYTES", 1)
     target, told = tmp_path / "t.gguf", []
 
-    def stop(count):
-        told.append(count)
-        if sum(told) > 300_000:
-            raise _Stopped
-
     with pytest.raises(_Stopped):
-        _write(found, target, on_bytes=stop)
+        _write(found, target, on_bytes=_stopping(told))
     again: list[int] = []
     layouts = _write(found, target, on_bytes=again.append)
     assert again[0] > 200_000 and sum(again) <= layouts[0].size
     # Another export under the same name does not go on with it.
     with pytest.raises(_Stopped):
         told.clear()
-        _write(found, tmp_path / "u.gguf", on_bytes=stop)
+        _write(found, tmp_path / "u.gguf", on_bytes=_stopping(told))
     fresh: list[int] = []
     _write(found, tmp_path / "u.gguf", key="other", on_bytes=fresh.append)
     assert fresh[0] == len(layouts[0].header)
@@ -142,13 +148,8 @@ def test_a_file_that_lost_its_end_is_begun_anew(found, tmp_path, monkeypatch):
     monkeypatch.setattr(writing, "NOTE_BYTES", 1)
     target, told = tmp_path / "t.gguf", []
 
-    def stop(count):
-        told.append(count)
-        if sum(told) > 300_000:
-            raise _Stopped
-
     with pytest.raises(_Stopped):
-        _write(found, target, on_bytes=stop)
+        _write(found, target, on_bytes=_stopping(told))
     os.truncate(writing.partial(target), 100_000)
     _write(found, target)
     _write(found, tmp_path / "right.gguf")
@@ -278,14 +279,9 @@ def test_what_an_earlier_try_has_written_needs_no_room(found, folder, tmp_path, 
     whole = making.need(order, planned)
     told: list[int] = []
 
-    def stop(count):
-        told.append(count)
-        if sum(told) > 300_000:
-            raise _Stopped
-
     place = making.intermediate(order.target)
     with pytest.raises(_Stopped):
-        writing.write(found, planned, place, order.key, on_bytes=stop)
+        writing.write(found, planned, place, order.key, on_bytes=_stopping(told))
     need = making.need(order, planned)
     assert need.there > 200_000 and whole.there == 0
     free = whole.result + whole.between - need.there + 1000

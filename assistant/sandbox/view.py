@@ -18,7 +18,9 @@ from assistant.sandbox import syscalls
 # Prefixes that hold more than a Python: of them only the standard library is shown.
 _SHARED_PREFIXES = ("/", "/usr", "/usr/local")
 _EXTRA = ("/usr/share/zoneinfo", "/etc/ld.so.cache")
-_NEEDED_LIBRARY = re.compile(r"/(?:lib(?:python|c|m|dl|pthread|util|rt|crypt)[-.\d]|ld-)[^/]*$")
+_NEEDED_LIBRARY = re.compile(
+    r"/(?:lib(?:python[-.\d]|(?:c|m|dl|pthread|util|rt|crypt)[-.])|ld-)[^/]*$"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from assistant.checks.program import codec
-from assistant.sandbox import setup
+from assistant.sandbox import setup, view
 
 INSIDE = [
     *(setup._INSIDE / name for name in ("bootstrap.py", "probe.py")),
@@ -47,3 +47,18 @@ def test_a_stale_cache_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_the_codec_does_not_tell_where_it_lies() -> None:
     assert str(setup._PACKAGE).encode() not in codec()
+
+
+@pytest.mark.parametrize(
+    ("file", "needed"),
+    [
+        ("/usr/lib/x86_64-linux-gnu/libc.so.6", True), ("/lib/libc-2.31.so", True),
+        ("/opt/python/lib/libpython3.11.so.1.0", True), ("/lib64/ld-linux-x86-64.so.2", True),
+        ("/lib/libm.so.6", True), ("/lib/libcrypt.so.1", True),
+        ("/home/me/venv/lib/python3.11/site-packages/torch/lib/libc10.so", False),
+        ("/home/me/venv/lib/libmtmd.so.0", False), ("/home/me/libcuda.so.1", False),
+    ],
+)  # fmt: skip
+def test_of_what_a_process_has_loaded_only_c_and_python_are_shown(file, needed):
+    """torch's libc10 is none of them: its folder would be seen in the sandbox."""
+    assert bool(view._NEEDED_LIBRARY.search(file)) == needed

@@ -146,16 +146,18 @@ def compare(
             on_progress(done, layers + len(rows))
 
     states = reference.states(rows, on_progress=tell)
-    ready: list[Expected] = [
-        lambda start, stop, state=state: reference.logits(state[start:stop])  # type: ignore[misc]
-        for state in states
-    ]
+    ready = [_logits_of(reference, state) for state in states]
     tally = Tally()
     with Evaluator(file, threads=threads, exact=exact) as evaluator:
         for number, (row, expected) in enumerate(zip(rows, ready, strict=True)):
             add_row(tally, row, expected, evaluator.blocks(row))
             tell(layers + number + 1)
     return tally.result()
+
+
+def _logits_of(reference: Reference, state: torch.Tensor) -> Expected:
+    """The model's logits of one row, from its last states, ``(places, width)``."""
+    return lambda start, stop: reference.logits(state[start:stop])
 
 
 def add_row(

@@ -7,7 +7,7 @@ with 256 columns, which of them are found still:
     error                F32    found down to    NMSE at F32 (right: 1.3e-10)
     no permutation       yes    Q3_K_M           1.2
     LoRA's scale         yes    Q3_K_M           1.0
-    another rope base    yes    Q3_K_M           0.84
+    another rope base    yes    Q4_K_M           0.84
     no rope factors      yes    Q6_K             0.069
     swapped tokens       yes    Q8_0             0.023
     another eps          yes    BF16             0.0012

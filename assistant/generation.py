@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +22,7 @@ from assistant.format import FORMAT_NAME, FORMAT_VERSION, Splitter, code_opening
 from assistant.tasks import Task, find_signature, messages
 
 if TYPE_CHECKING:
+    from assistant.checks.result import CheckResult
     from assistant.client import ChatRequest, Chunk, Finished, ModelInfo
 
 SAMPLING_TEMPERATURE = 0.8
@@ -39,6 +41,10 @@ class Connection(Protocol):
         """The answer as it comes; closing the generator cancels the request."""
 
 
+Judge = Callable[[str, threading.Event], "CheckResult"]
+"""From the code of an answer to the verdict; the event, set from another thread, ends it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerOptions:
     """How to generate and how to check."""
@@ -55,6 +61,10 @@ class AnswerOptions:
     """What the code has to stand; without them, its examples are run."""
     known_names: frozenset[str] = frozenset()
     """Names that the place of the code provides, such as those of the file it is meant for."""
+    judge: Judge | None = None
+    """Checks the code instead of the usual checks, for code that has a place in a file."""
+    repairs: int = 0
+    """How often an answer that failed its check is written again before it is offered."""
 
 
 @dataclass(frozen=True, slots=True)

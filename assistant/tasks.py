@@ -13,6 +13,7 @@ import enum
 import re
 from dataclasses import dataclass
 
+from assistant.context.types import Piece
 from assistant.errors import RequestProblem
 from assistant.format import code_opening, outline
 
@@ -24,6 +25,16 @@ class TaskKind(enum.Enum):
     """Code for a request in the user's own words."""
     IMPLEMENT = "implement"
     """The body of a function that has a signature and a description."""
+    FIX = "fix"
+    """Code without the fault that a diagnostic tells of."""
+    EXPLAIN = "explain"
+    """What code does, in words: there is no code in the answer."""
+    TESTS = "tests"
+    """Tests of a function."""
+    DOCSTRING = "docstring"
+    """The same function with a docstring."""
+    REWRITE = "rewrite"
+    """Code changed by an instruction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +46,14 @@ class Task:
     """
 
     request: str
-    """The user's words; for `IMPLEMENT` the stub: signature and docstring or comment, dedented."""
+    """The user's words; for `IMPLEMENT` the stub: signature and docstring or comment, dedented;
+    for `FIX` what the diagnostic says; for `REWRITE` the instruction."""
     kind: TaskKind = TaskKind.ASK
     language: str = "python"
+    code: str = ""
+    """What `FIX`, `EXPLAIN`, `TESTS`, `DOCSTRING` and `REWRITE` are about, dedented."""
+    context: tuple[Piece, ...] = ()
+    """Parts of other files that help."""
 
     def __post_init__(self) -> None:
         if not self.request.strip():

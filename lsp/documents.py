@@ -8,9 +8,11 @@ split at form feeds and U+2028, and a position past the last line lands one char
 from __future__ import annotations
 
 import asyncio
+import enum
 import itertools
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 from lsprotocol import types
@@ -83,6 +85,20 @@ class Document:
         return full and version < self.changes[0].version
 
 
+class Happened(enum.Enum):
+    """What a listener is told."""
+
+    OPENED = "opened"
+    CHANGED = "changed"
+    SAVED = "saved"
+    CLOSED = "closed"
+
+
+Listener = Callable[[Happened, Document], None]
+
+_at_receipt: ContextVar[Mapping[str, Document]] = ContextVar("documents at receipt")
+
+
 @dataclass(frozen=True, slots=True)
 class _Edit:
     """A content change of the protocol with its encoding; no range means the whole text."""
@@ -122,6 +138,26 @@ class Documents:
         self._kept: OrderedDict[tuple[str, int], Document] = OrderedDict()
         self._openings = itertools.count(1)
         self._next_change: asyncio.Future[None] | None = None
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        """Have `listener` called after each event, with the newest (or last) snapshot."""
+        self._listeners.append(listener)
+
+    def freeze(self) -> None:
+        """In the present context `seen` means the documents as they are now.
+
+        Called when a message comes in: its handler may run after the next change has.
+        """
+        _at_receipt.set(dict(self._open))
+
+    def seen(self, uri: str) -> Document | None:
+        """The snapshot that stood when the request in work was received; None: not open then."""
+        return _at_receipt.get(self._open).get(uri)
+
+    def open_ones(self) -> tuple[Document, ...]:
+        """The newest snapshots of all documents."""
+        return tuple(self._open.values())
 
     def get(self, uri: str) -> Document | None:
         """The newest snapshot, or None when the document is not open."""
@@ -150,10 +186,22 @@ class Documents:
             text=Text(item.text),
             opening=next(self._openings),
         )
+        self._tell(Happened.OPENED, self._open[item.uri])
 
     def close(self, uri: str) -> None:
         """Forget a document."""
-        self._open.pop(uri, None)
+        last = self._open.pop(uri, None)
+        if last is not None:
+            self._tell(Happened.CLOSED, last)
+
+    def saved(self, uri: str) -> None:
+        """The editor has written a document to its file."""
+        if (document := self._open.get(uri)) is not None:
+            self._tell(Happened.SAVED, document)
+
+    def _tell(self, what: Happened, document: Document) -> None:
+        for listener in self._listeners:
+            listener(what, document)
 
     def change(
         self,
@@ -169,6 +217,7 @@ class Documents:
         if self._next_change is not None:
             self._next_change.set_result(None)
             self._next_change = None
+        self._tell(Happened.CHANGED, self._open[identifier.uri])
         return True
 
     async def newer(self, document: Document, seconds: float) -> Document | None:

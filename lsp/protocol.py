@@ -55,6 +55,7 @@ class AssistantProtocol(LanguageServerProtocol):
             return
         if isinstance(message, dict) and isinstance(message.get("method"), str):
             context = contextvars.copy_context()
+            context.run(self.documents.freeze)
             handle = self._receive_request if "id" in message else self._receive_notification
             context.run(handle, message)
         elif isinstance(message, dict) and ("result" in message or "error" in message):
@@ -212,6 +213,11 @@ class AssistantProtocol(LanguageServerProtocol):
     def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
         """Forget a document."""
         self.documents.close(params.text_document.uri)
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_SAVE)
+    def lsp_text_document__did_save(self, params: types.DidSaveTextDocumentParams) -> None:
+        """Tell those who look at files."""
+        self.documents.saved(params.text_document.uri)
 
     # Running work
 

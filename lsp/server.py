@@ -15,12 +15,14 @@ from pygls.lsp.server import LanguageServer
 
 from assistant import __version__, locations
 from assistant.errors import AssistantError
-from lsp.actions import IMPLEMENT, KIND, code_actions
+from lsp import generate, inline, status
+from lsp.context import ContextSource
 from lsp.documents import Documents
-from lsp.implement import implement
-from lsp.options import flags_from
+from lsp.engine import Engine
+from lsp.options import Features, read_options
 from lsp.progress import ProgressTokens
 from lsp.protocol import AssistantProtocol
+from lsp.reasons import Reasons
 from lsp.wire import Writer, claim_stdout, read_in_thread
 
 if TYPE_CHECKING:
@@ -40,13 +42,15 @@ class AssistantServer(LanguageServer):
     def __init__(self) -> None:
         super().__init__("assistant", __version__, protocol_cls=AssistantProtocol)
         self.tokens = ProgressTokens(self)
-        self.flags: dict[str, Any] = {}
-        """Settings that the editor gave; they stand over the environment and the user's file."""
+        self.engine = Engine()
+        self.features = Features()
+        self.reasons = Reasons()
+        self.context = ContextSource(self)
         self.writing: set[tuple[str, str]] = set()
         """The stubs that are being implemented, by uri and source."""
         self._finish: Callable[[int], None] | None = None
         self._exit_code: int | None = None
-        self._option_problems: list[str] = []
+        self._option_problems: tuple[str, ...] = ()
         self._register()
 
     @property
@@ -92,11 +96,8 @@ class AssistantServer(LanguageServer):
 
     def _register(self) -> None:
         # Plain closures: pygls would look at annotations to find out who wants the server.
-        actions = types.CodeActionOptions(code_action_kinds=[KIND])
-        self.feature(types.TEXT_DOCUMENT_CODE_ACTION, actions)(
-            lambda params: code_actions(self, params)
-        )
-        self.command(IMPLEMENT)(lambda params: implement(self, params))
+        for part in (inline, generate, status):
+            part.register(self)
         self.feature(types.INITIALIZE)(
             lambda params: self._take_options(params.initialization_options)
         )
@@ -106,12 +107,14 @@ class AssistantServer(LanguageServer):
         )
 
     def _take_options(self, options: Any) -> None:
-        self.flags, self._option_problems = flags_from(options)
+        read = read_options(options)
+        self.engine.flags, self.features = read.flags, read.features
+        self._option_problems = read.problems
 
     def _tell_option_problems(self) -> None:
         if self._option_problems:
             self.tell("\n".join(self._option_problems), types.MessageType.Warning)
-            self._option_problems = []
+            self._option_problems = ()
 
     def _take_configuration(self, settings: Any) -> None:
         """Settings that arrive later; an editor that sends none keeps what it said at first."""

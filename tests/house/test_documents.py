@@ -36,7 +36,7 @@ def test_the_questions_of_a_newcomer_are_answered() -> None:
         "completion format": "assistant/format/completion.py",
         "sampling of a token": "assistant/engine/sampling.py",
         "structural loss": "training/losses/structural.py",
-        "edit of a document": "lsp/edits.py",
+        "edit of a document": "lsp/python/edits.py",
     }
     rows = [line for line in ARCHITECTURE.splitlines() if line.startswith("|")]
     for question, path in answers.items():

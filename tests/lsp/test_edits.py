@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from lsp.edits import apply, edits_for
-from lsp.reply import Refused, body_for
-from lsp.stubs import find_stub
+from lsp.python.edits import apply, edits_for
+from lsp.python.reply import Refused, body_for
+from lsp.python.stubs import find_stub
 from lsp.text import Text
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from assistant.config import known_keys
-from lsp.options import SETTINGS, flags_from
+from lsp.options import SETTINGS, Features, read_options
 
 GOOD: list[tuple[Any, dict[str, Any]]] = [
     (None, {}),
@@ -21,16 +21,29 @@ GOOD: list[tuple[Any, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("options", "flags"), GOOD)
 def test_options_become_settings(options: Any, flags: dict[str, Any]) -> None:
-    assert flags_from(options) == (flags, [])
+    read = read_options(options)
+
+    assert (read.flags, read.problems) == (flags, ())
+    assert read.features == Features()
 
 
-@pytest.mark.parametrize("options", [[1], "x", {"colour": 1}, {"maxTokens": True}, {"model": 3}])
+@pytest.mark.parametrize(
+    "options", [[1], "x", {"colour": 1}, {"maxTokens": True}, {"model": 3}, {"inline": 1}]
+)
 def test_what_can_not_be_used_is_named_and_changes_nothing(options: Any) -> None:
-    flags, problems = flags_from(options)
+    read = read_options(options)
 
-    assert flags == {}
-    assert len(problems) == 1
+    assert read.flags == {}
+    assert read.features == Features()
+    assert len(read.problems) == 1
 
 
 def test_each_option_is_a_setting() -> None:
     assert {dotted for dotted, _ in SETTINGS.values()} <= set(known_keys())
+
+
+def test_features_are_switched_by_their_names() -> None:
+    read = read_options({"assistant": {"inline": False, "completion": True}})
+
+    assert read.features == Features(inline=False, completion=True)
+    assert read.problems == ()

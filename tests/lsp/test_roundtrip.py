@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lsp.blocks import FunctionNode
-from lsp.edits import apply, edits_for
-from lsp.reply import body_for
-from lsp.stubs import find_stub, is_placeholder, split_docstring
+from lsp.python.blocks import FunctionNode
+from lsp.python.edits import apply, edits_for
+from lsp.python.reply import body_for
+from lsp.python.stubs import find_stub, is_placeholder, split_docstring
 from lsp.text import Text
 
 # Modules of the standard library in many styles: methods, nested functions, decorators, long

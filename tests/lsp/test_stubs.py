@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from lsp.stubs import Stub, find_stub
+from lsp.python.stubs import Stub, find_stub
 from lsp.text import Text
 
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assistant.errors import RequestProblem
-from lsp.blocks import FunctionNode, character_column, first_line, indentation, parse
-from lsp.stubs import Stub, is_placeholder, split_docstring
+from lsp.python.blocks import FunctionNode, character_column, first_line, indentation, parse
+from lsp.python.stubs import Stub, is_placeholder, split_docstring
 from lsp.text import Text
 
 

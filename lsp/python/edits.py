@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from lsp.blocks import FunctionNode, block_at, parse
-from lsp.reply import Body, Refused, bound_by, columns, shape_of
-from lsp.stubs import Stub, split_docstring
+from lsp.python.blocks import FunctionNode, block_at, parse
+from lsp.python.reply import Body, Refused, bound_by, columns, shape_of
+from lsp.python.stubs import Stub, split_docstring
 from lsp.text import Text
 
 

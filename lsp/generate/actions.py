@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from lsp.documents import Document
-from lsp.stubs import Stub, find_stub
+from lsp.python.stubs import Stub, find_stub
 
 if TYPE_CHECKING:
     from lsp.server import AssistantServer

@@ -10,9 +10,9 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from lsp.documents import Document
-from lsp.edits import Insertion, edits_for
-from lsp.reply import Body, Refused
-from lsp.stubs import Stub, find_stub
+from lsp.python.edits import Insertion, edits_for
+from lsp.python.reply import Body, Refused
+from lsp.python.stubs import Stub, find_stub
 
 if TYPE_CHECKING:
     from lsp.server import AssistantServer

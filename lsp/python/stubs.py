@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lsp.blocks import Block, FunctionNode, block_at, character_column, indentation
+from lsp.python.blocks import Block, FunctionNode, block_at, character_column, indentation
 from lsp.text import Text
 
 # Comments that talk to tools, and rules that only draw a line, describe nothing.

@@ -17,17 +17,16 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 
-from assistant import config
 from assistant.answer import AnswerOptions, PromptProgress, answer
 from assistant.connecting import open_connection
 from assistant.errors import AssistantError
 from assistant.events import Code, Done, Failed, Reasoning, Verdict
 from assistant.tasks import Task, TaskKind
-from lsp.apply import Target, apply_body, follow
-from lsp.names import has_star_import, names_in
+from lsp.generate.apply import Target, apply_body, follow
 from lsp.progress import Progress
-from lsp.reply import Refused, body_for
-from lsp.stubs import find_stub
+from lsp.python.names import has_star_import, names_in
+from lsp.python.reply import Refused, body_for
+from lsp.python.stubs import find_stub
 
 if TYPE_CHECKING:
     from lsp.server import AssistantServer
@@ -112,7 +111,7 @@ async def _write(server: AssistantServer, target: Target, progress: Progress) ->
         AssistantError: there is no answer, or it can not be applied.
     """
     progress.report("starting the model")
-    resolved = config.load(server.flags)
+    resolved = server.engine.resolved()
     source = target.document.text.value
     options = AnswerOptions(
         max_tokens=resolved.settings.ask.max_tokens,

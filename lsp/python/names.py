@@ -6,7 +6,7 @@ import ast
 import re
 from functools import lru_cache
 
-from lsp.blocks import FunctionNode, parse
+from lsp.python.blocks import FunctionNode, parse
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _STAR_IMPORT = re.compile(r"^[ \t]*from\s+[\w.]+\s+import\s*\*", re.MULTILINE)

@@ -79,6 +79,17 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Inline:
+    """Who completes inside of a line."""
+
+    model: str = ""
+    reason: str = ""
+    """Why nobody does; empty when somebody does."""
+    soon: bool = False
+    """The reason will pass: the model is being loaded."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """A question to a model."""
 

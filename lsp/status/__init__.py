@@ -10,6 +10,7 @@ asking.py     a question to the person at the editor
 running.py    a command with progress and a cancel button
 commands.py   status, why
 choosing.py   models, selectModel, download
+downloading.py  consent, progress, cancel
 diagnosis.py  doctor
 """
 
@@ -17,7 +18,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lsp.status.choosing import download, models, select_model
 from lsp.status.commands import status, why
+from lsp.status.diagnosis import doctor
 
 if TYPE_CHECKING:
     from lsp.server import AssistantServer
@@ -25,5 +28,13 @@ if TYPE_CHECKING:
 
 def register(server: AssistantServer) -> None:
     """Add the commands."""
-    server.command("assistant.status")(lambda params: status(server, params))
-    server.command("assistant.why")(lambda params: why(server, params))
+    commands = {
+        "assistant.status": status,
+        "assistant.why": why,
+        "assistant.models": models,
+        "assistant.selectModel": select_model,
+        "assistant.download": download,
+        "assistant.doctor": doctor,
+    }
+    for name, command in commands.items():
+        server.command(name)(lambda params, command=command: command(server, params))

@@ -128,11 +128,14 @@ class Board:
             self._told.add(message)
             self._server.tell(message)
 
-    def settings_changed(self) -> None:
-        """The editor has set something else: what is known may be true no more."""
+    def settings_changed(self, message: str = CHANGED) -> None:
+        """Something else is set: what is known may be true no more, and `message` says why.
+
+        What was open is opened anew in the background, where suggestions will want it.
+        """
         warm = self._server.engine.open_one() is not None
-        if self._base.kind is not Kind.UNKNOWN:
-            self._set(Status(message=CHANGED))
+        if warm or self._base.kind is not Kind.UNKNOWN:
+            self._set(Status(message=message))
         if warm and self._server.features.inline:
             self._server.engine.warm()
 

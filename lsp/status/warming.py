@@ -14,20 +14,8 @@ if TYPE_CHECKING:
     from lsp.server import AssistantServer
 
 PROSE = frozenset(
-    [
-        "plaintext",
-        "text",
-        "markdown",
-        "log",
-        "help",
-        "diff",
-        "qf",
-        "scminput",
-        "gitcommit",
-        "git-commit",
-        "gitrebase",
-        "git-rebase",
-    ]
+    {"plaintext", "text", "markdown", "log", "help", "diff", "qf", "scminput", ""}
+    | {"gitcommit", "git-commit", "gitrebase", "git-rebase"}
 )
 """Languages, by the editors' names, that are opened to be read, or to write a few words."""
 
@@ -38,7 +26,7 @@ def warm_when_code_is_opened(server: AssistantServer) -> None:
 
     def happened(what: Happened, document: Document) -> None:
         nonlocal warmed
-        if warmed or what is not Happened.OPENED or document.language.lower() in (*PROSE, ""):
+        if warmed or what is not Happened.OPENED or document.language.lower() in PROSE:
             return
         if _suggests(server):
             warmed = True

@@ -19,6 +19,7 @@ from lsp import generate, inline, status
 from lsp.context import ContextSource
 from lsp.documents import Documents
 from lsp.engine import Engine
+from lsp.inline.completions import InlineCompletions
 from lsp.options import Features, read_options
 from lsp.progress import ProgressTokens
 from lsp.protocol import AssistantProtocol
@@ -46,6 +47,7 @@ class AssistantServer(LanguageServer):
         self.features = Features()
         self.reasons = Reasons()
         self.context = ContextSource(self)
+        self.inline = InlineCompletions(self)
         self.writing: set[tuple[str, str]] = set()
         """The stubs that are being implemented, by uri and source."""
         self._finish: Callable[[int], None] | None = None
@@ -98,13 +100,16 @@ class AssistantServer(LanguageServer):
         # Plain closures: pygls would look at annotations to find out who wants the server.
         for part in (inline, generate, status):
             part.register(self)
-        self.feature(types.INITIALIZE)(
-            lambda params: self._take_options(params.initialization_options)
-        )
+        self.feature(types.INITIALIZE)(lambda params: self._initialize(params))
         self.feature(types.INITIALIZED)(lambda _: self._tell_option_problems())
         self.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(
             lambda params: self._take_configuration(params.settings)
         )
+
+    def _initialize(self, params: types.InitializeParams) -> None:
+        self._take_options(params.initialization_options)
+        if self.features.completion:
+            inline.register_completion(self)
 
     def _take_options(self, options: Any) -> None:
         read = read_options(options)

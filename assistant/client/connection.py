@@ -92,6 +92,11 @@ class Connection:
         await self._client.aclose()
 
     @property
+    def local(self) -> bool:
+        """Whether it leads to our own daemon, which knows priorities and tells its status."""
+        return self._ours
+
+    @property
     def _ours(self) -> bool:
         return isinstance(self._target, Daemon)
 

@@ -20,6 +20,7 @@ from lsp.configuration import Configuration
 from lsp.context import ContextSource
 from lsp.documents import Documents
 from lsp.engine import Engine
+from lsp.inline.completions import InlineCompletions
 from lsp.options import Features
 from lsp.progress import ProgressTokens
 from lsp.protocol import AssistantProtocol
@@ -51,6 +52,7 @@ class AssistantServer(LanguageServer):
         self.context = ContextSource(self)
         self.status = Board(self)
         self.configuration = Configuration(self)
+        self.inline = InlineCompletions(self)
         self.writing: set[tuple[str, str]] = set()
         """The stubs that are being implemented, by uri and source."""
         self._finish: Callable[[int], None] | None = None
@@ -102,11 +104,16 @@ class AssistantServer(LanguageServer):
         # Plain closures: pygls would look at annotations to find out who wants the server.
         for part in (inline, generate, status):
             part.register(self)
-        self.feature(types.INITIALIZE)(lambda params: self.configuration.initialize(params))
+        self.feature(types.INITIALIZE)(lambda params: self._initialize(params))
         self.feature(types.INITIALIZED)(lambda _: self._begin())
         self.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(
             lambda params: self.configuration.changed(params.settings)
         )
+
+    def _initialize(self, params: types.InitializeParams) -> None:
+        self.configuration.initialize(params)
+        if self.features.completion:
+            inline.register_completion(self)
 
     def _begin(self) -> None:
         self.configuration.begin()

@@ -105,6 +105,11 @@ class Connection:
         weakref.finalize(self, close_soon, self._client, loop).atexit = False
 
     @property
+    def local(self) -> bool:
+        """Whether it leads to our own daemon, which knows priorities and tells its status."""
+        return self._ours
+
+    @property
     def _ours(self) -> bool:
         return isinstance(self._target, Daemon)
 

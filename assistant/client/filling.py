@@ -33,6 +33,8 @@ def fill_body(request: FillRequest, *, ours: bool) -> dict[str, Any]:
     }
     if request.line_ms is not None:
         body["t_max_predict_ms"] = request.line_ms
+    if request.seed is not None:
+        body["seed"] = request.seed
     if not ours:
         return body
     source = {"client": request.client, "document": request.document}
@@ -41,7 +43,7 @@ def fill_body(request: FillRequest, *, ours: bool) -> dict[str, Any]:
         "model": "",
         "filename": request.file_name,
         "repository": request.repository,
-        "priority": "inline",
+        "priority": request.priority or "inline",
         "source": source,
         "return_progress": True,
     }

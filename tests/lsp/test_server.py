@@ -42,6 +42,7 @@ def test_capabilities_say_what_there_is(fresh: LspClient) -> None:
 
     assert capabilities["codeActionProvider"]["codeActionKinds"] == ["refactor.rewrite"]
     assert "assistant.implement" in capabilities["executeCommandProvider"]["commands"]
+    assert capabilities["inlineCompletionProvider"] == {}
     assert capabilities["textDocumentSync"]["openClose"] is True
     assert capabilities["textDocumentSync"]["change"] == 2
 

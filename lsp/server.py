@@ -19,6 +19,7 @@ from lsp import generate, inline, status
 from lsp.context import ContextSource
 from lsp.documents import Documents
 from lsp.engine import Engine
+from lsp.generate.proposals import Proposals
 from lsp.options import Features, read_options
 from lsp.progress import ProgressTokens
 from lsp.protocol import AssistantProtocol
@@ -46,8 +47,7 @@ class AssistantServer(LanguageServer):
         self.features = Features()
         self.reasons = Reasons()
         self.context = ContextSource(self)
-        self.writing: set[tuple[str, str]] = set()
-        """The stubs that are being implemented, by uri and source."""
+        self.proposals = Proposals()
         self._finish: Callable[[int], None] | None = None
         self._exit_code: int | None = None
         self._option_problems: tuple[str, ...] = ()

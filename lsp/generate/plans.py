@@ -1,0 +1,97 @@
+"""From an answer's code to the edits of a document, task by task.
+
+Only `Code` comes in here, never reasoning. What does not fit is refused with a sentence. The same
+function is used for the check (on the snapshot) and for the acceptance (on the document as it is
+then), so what is applied is what was checked, where it then belongs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from assistant.tasks import TaskKind
+from lsp.generate.jobs import PYTHON, Job
+from lsp.generate.region import indented, replacement
+from lsp.python.blocks import parse
+from lsp.python.docstrings import docstring_edit
+from lsp.python.edits import Insertion, apply, edits_for, import_edit
+from lsp.python.functions import function_answer
+from lsp.python.reply import Refused, body_for
+from lsp.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The edits of one document, in the order of their places, and the text after them."""
+
+    edits: tuple[Insertion, ...]
+    after: Text
+    start: int
+    """Where the region is in the text after them."""
+    end: int
+
+
+def plan_for(job: Job, code: str) -> Plan:
+    """The edits that put the code of an answer to `job` into its document.
+
+    Raises:
+        Refused: it does not fit there.
+    """
+    text = job.document.text
+    if job.stub is not None:
+        edits = edits_for(text, job.stub, body_for(job.stub, code))
+    elif job.kind is TaskKind.DOCSTRING:
+        edits = [docstring_edit(text, job.region.start, job.function, code)]
+    elif job.kind in (TaskKind.FIX, TaskKind.REWRITE):
+        edits = _replaced(job, code)
+    else:
+        raise Refused(f"{job.title}: its answer is not for this document.")
+    return _planned(job, edits)
+
+
+def _planned(job: Job, edits: list[Insertion]) -> Plan:
+    region, shift, grown = job.region, 0, 0
+    for edit in edits:
+        added = len(edit.new) - (edit.end - edit.start)
+        if edit.start < region.start:
+            shift += added
+        else:
+            grown += added
+    after = apply(job.document.text, edits)
+    return Plan(tuple(edits), after, region.start + shift, region.end + shift + grown)
+
+
+def _replaced(job: Job, code: str) -> list[Insertion]:
+    """The region with the lines of the answer in their place, and the imports that they need."""
+    text, language = job.document.text, job.document.language
+    imports: tuple[str, ...] = ()
+    if language == PYTHON:
+        nested = bool(job.region.indent)
+        code, imports = function_answer(code, job.function, job.region.code, nested=nested)
+    lines = indented(code, job.region, text, language)
+    if not lines:
+        raise Refused(f"The answer for {job.name} was not applied: it is empty.")
+    edit = replacement(text, job.region.start, job.region.end, lines)
+    if edit is None:
+        raise Refused(f"The answer for {job.name} was not applied: it changes nothing.")
+    if language != PYTHON:
+        return [edit]
+    after = apply(text, [edit])
+    if parse(text.value) is not None and parse(after.value) is None:
+        raise Refused(f"The answer for {job.name} was not applied: it does not parse in its place.")
+    return _with_imports(job, after, edit, imports)
+
+
+def _with_imports(
+    job: Job, after: Text, edit: Insertion, imports: tuple[str, ...]
+) -> list[Insertion]:
+    """The edit and, where the file does not have them yet, the imports at its top."""
+    own = import_edit(after, job.name, imports)
+    if own is None:
+        return [edit]
+    if own.start > edit.start:
+        raise Refused(
+            f"The answer for {job.name} was not applied: it needs `{'; '.join(imports)}`, and the "
+            "imports of this file stand below. Add that line yourself and try again."
+        )
+    return [own, edit]

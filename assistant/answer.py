@@ -2,6 +2,11 @@
 
     task -> generation -> Reasoning | Code -> checks -> Verdict -> Done | Failed
 
+One answer by itself is run here; several candidates in `candidates`, one that is written again
+when it fails in `repair`. An explanation (`TaskKind.EXPLAIN`) holds no code: it is `Reasoning` of
+the section `EXPLANATION`, or of the four sections, with the code that it quotes in its fences; its
+verdict is `not checked`.
+
 Whatever happens, exactly one terminal event comes, and it comes last. Closing the generator
 closes the HTTP stream, which cancels the request in the daemon, and kills a check that runs.
 """
@@ -11,7 +16,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from assistant.errors import AssistantError
@@ -25,10 +30,11 @@ from assistant.generation import (
     names_given,
 )
 from assistant.judging import judged
-from assistant.tasks import Task
+from assistant.tasks import Task, TaskKind
 
 if TYPE_CHECKING:
     from assistant.candidates import Several
+    from assistant.repair import Repaired
 
 __all__ = [
     "AnswerOptions",
@@ -69,9 +75,15 @@ async def answer(
     yield last
 
 
-def _run_of(task: Task, options: AnswerOptions) -> _Single | Several:
-    if options.candidates == 1:
+def _run_of(task: Task, options: AnswerOptions) -> _Single | Repaired | Several:
+    if task.kind is TaskKind.EXPLAIN:  # words have no verdict that could choose among them
+        return _Single(task, replace(options, candidates=1))
+    if options.candidates == 1 and not (options.repairs and options.verify):
         return _Single(task, options)
+    if options.candidates == 1:
+        from assistant.repair import Repaired
+
+        return Repaired(task, options)
     from assistant.candidates import Several
 
     return Several(task, options)

@@ -25,6 +25,8 @@ class Section(enum.Enum):
     EDGE_CASES = "Edge cases"
     OTHER = "Other"
     """Thinking without a section: a `<think>` block, or prose around the code."""
+    EXPLANATION = "Explanation"
+    """The answer itself where words are asked for and no code, with the code that it quotes."""
 
 
 @dataclass(frozen=True, slots=True)

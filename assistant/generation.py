@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Protocol
 from assistant.checks import TestFile
 from assistant.events import Code, Reasoning, Section, Stats
 from assistant.format import FORMAT_NAME, FORMAT_VERSION, Splitter, code_opening
-from assistant.tasks import Task, find_signature, messages
+from assistant.tasks import (
+    Task,
+    TaskKind,
+    find_signature,
+    messages,
+    messages_again,
+    signature_of,
+)
 
 if TYPE_CHECKING:
     from assistant.checks.result import CheckResult
@@ -64,7 +71,8 @@ class AnswerOptions:
     judge: Judge | None = None
     """Checks the code instead of the usual checks, for code that has a place in a file."""
     repairs: int = 0
-    """How often an answer that failed its check is written again before it is offered."""
+    """How often an answer that failed its check is written again before it is offered
+    (`assistant.repair`); of one answer only, not of several candidates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,15 @@ class PromptProgress:
     of: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An answer that did not stand its check, and is to be written again."""
+
+    code: str
+    found: str
+    """What the check says of it."""
+
+
 @dataclass(slots=True)
 class Generation:
     """What is known of one generated answer while it comes in.
@@ -89,6 +106,7 @@ class Generation:
         attempt: which of `options.candidates` this is, from 1.
         first: the number of its first candidate; a draft that is replaced takes a number, too.
         replaces: the candidate that its first event says it takes the place of.
+        rejected: the answer that it is to be better than.
     """
 
     task: Task
@@ -96,19 +114,27 @@ class Generation:
     attempt: int = 1
     first: int = 0
     replaces: int | None = None
+    rejected: Rejected | None = None
     splitter: Splitter = field(init=False)
     code: dict[int, list[str]] = field(default_factory=dict)
     """The pieces of each candidate's code."""
+    explained: set[int] = field(default_factory=set)
+    """The candidates that have said something besides their thinking."""
     finished: Finished | None = None
     sent: float = 0.0
     first_token: float = 0.0
 
     def __post_init__(self) -> None:
-        self.splitter = Splitter(self.first, language=self.task.language)
+        self.splitter = Splitter(self.first, language=self.task.language, explains=self.explains)
+
+    @property
+    def explains(self) -> bool:
+        """The answer is words: there is no code in it that anybody could use."""
+        return self.task.kind is TaskKind.EXPLAIN
 
     @property
     def candidate(self) -> int:
-        """The number that the code has now."""
+        """The number that the answer has now."""
         return self.splitter.candidate
 
     @property
@@ -120,9 +146,9 @@ class Generation:
         self, connection: Connection, info: ModelInfo
     ) -> AsyncGenerator[Reasoning | Code | PromptProgress, None]:
         """Ask, and give what comes; closing the generator cancels the request."""
-        if self.options.candidates > 1:
+        if self._of > 1:
             yield self._progress(0, 0, 0)
-        request = chat_request(self.task, info, self.options, self.attempt)
+        request = chat_request(self.task, info, self.options, self.attempt, self.rejected)
         self.sent = time.monotonic()
         async with aclosing(connection.stream_chat(request)) as chunks:
             async for chunk in chunks:
@@ -148,7 +174,11 @@ class Generation:
         return []
 
     def _progress(self, total: int, cached: int, processed: int) -> PromptProgress:
-        return PromptProgress(total, cached, processed, self.attempt, self.options.candidates)
+        return PromptProgress(total, cached, processed, self.attempt, self._of)
+
+    @property
+    def _of(self) -> int:
+        return max(self.attempt, self.options.candidates)
 
     def _collect(self, events: list[Reasoning | Code]) -> list[Reasoning | Code | PromptProgress]:
         told: list[Reasoning | Code | PromptProgress] = []
@@ -157,21 +187,26 @@ class Generation:
                 event, self.replaces = _replacing(event, self.replaces), None
             if isinstance(event, Code):
                 self.code.setdefault(event.candidate, []).append(event.text)
+            elif event.section is not Section.OTHER and event.text.strip():
+                self.explained.add(event.candidate)
             told.append(event)
         return told
 
     def refusal(self) -> str | None:
-        """Why there is nothing to offer, or None when there is code."""
+        """Why there is nothing to offer, or None when there is what was asked for."""
         reason = self.finished.reason if self.finished is not None else "unknown"
         if reason == "cancelled":
             return "The request was cancelled."
-        if self.source.strip():
+        if self.candidate in self.explained if self.explains else self.source.strip():
             return None
         if reason == "length":
+            wanted = "explanation" if self.explains else "code"
             return (
-                f"The answer reached its limit of {self._limit()} before any code.\n"
+                f"The answer reached its limit of {self._limit()} before any {wanted}.\n"
                 "Allow a longer one: --max-tokens N, or max_tokens under [ask] in config.toml."
             )
+        if self.explains:
+            return "The model explained nothing.\nAsk again, or ask about less code."
         return "The model wrote no code.\nSay in the request what function or program you need."
 
     def cut_off(self) -> str:
@@ -210,33 +245,46 @@ def _replacing(event: Reasoning | Code, replaces: int) -> Reasoning | Code:
 
 
 def chat_request(
-    task: Task, info: ModelInfo, options: AnswerOptions, attempt: int = 1
+    task: Task,
+    info: ModelInfo,
+    options: AnswerOptions,
+    attempt: int = 1,
+    rejected: Rejected | None = None,
 ) -> ChatRequest:
     """What is sent for `task`.
 
     A model that was trained here gets the request as it is, and continues the signature that the
-    request gives, so that the function is called what the user called it.
+    request gives, so that the function is called what the user called it. Of an explanation it
+    writes its sections, and no code. It knows no conversations: after a rejected answer it is
+    asked the same again and drawn from, as for another candidate; other models are told what was
+    found.
 
     Args:
         task: what is asked.
         info: the model that is asked.
         options: how to generate.
         attempt: which of the candidates this is, from 1.
+        rejected: the answer that this one is to be better than.
     """
     from assistant.client import ChatRequest, Forced
 
     trained = info.format_name == FORMAT_NAME and info.format_version == FORMAT_VERSION
-    signature = find_signature(task.request) if trained and task.language == "python" else None
+    signature = signature_of(task) if trained and task.language == "python" else None
     forced = Forced(code_opening(task.language), f"{signature}\n") if signature else None
-    sampled = attempt > 1
+    told = rejected if not trained else None
+    asked = messages(task, trained_format=trained)
+    if told is not None:
+        asked += messages_again(task, told.code, told.found)
+    sampled = attempt > 1 and told is None
     temperature = options.temperature or (SAMPLING_TEMPERATURE if sampled else 0.0)
     return ChatRequest(
-        messages=messages(task, trained_format=trained),
+        messages=asked,
         max_tokens=options.max_tokens,
         temperature=temperature,
         top_p=SAMPLING_TOP_P if sampled else None,
-        seed=seed_of(options.seed, attempt) if sampled else options.seed,
+        seed=seed_of(options.seed, attempt) if attempt > 1 and temperature else options.seed,
         forced=(forced,) if forced else (),
+        stop=(code_opening("").rstrip(),) if trained and task.kind is TaskKind.EXPLAIN else (),
     )
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import re
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from assistant.checks import check, parse_error, undefined_names
 from assistant.checks.examples import Example, find_examples
@@ -19,31 +19,39 @@ from assistant.checks.result import NOTHING_RAN, CheckResult
 from assistant.events import Outcome
 from assistant.generation import AnswerOptions, Generation, names_given
 from assistant.sandbox import layers
-
-if TYPE_CHECKING:
-    from assistant.tasks import Task
+from assistant.tasks import Task, TaskKind
 
 CALL_CPU_S = 2.0
 """Of one example in the request, in seconds of processor time."""
 _NEEDS_ITS_PLACE = (
     "it parses and its names resolve; it needs names of its file, so it was not run by itself"
 )
+_WITH_EXAMPLES = (TaskKind.ASK, TaskKind.IMPLEMENT, TaskKind.REWRITE)
+"""In the other requests are the words of a diagnostic, or none."""
+_WORD = re.compile(r"[^\W\d]\w*")
 _CLOSE = 1e-9
 """Relative; sums of floats in another order differ in their last digits."""
 
 
 async def judged(generation: Generation) -> CheckResult:
     """The verdict on what was generated, in a thread so that the front end stays alive."""
-    stop = threading.Event()
-    try:
-        result = await asyncio.to_thread(
-            judge, generation.source, generation.task, generation.options, stop
-        )
-    finally:
-        stop.set()
+    if generation.explains:
+        result = CheckResult(Outcome.NOT_CHECKED, NOTHING_RAN, "an explanation is not checked")
+    else:
+        result = await _checked(generation.source, generation.task, generation.options)
     if note := generation.cut_off():
         result = replace(result, detail=f"{result.detail}; {note}")
     return result
+
+
+async def _checked(source: str, task: Task, options: AnswerOptions) -> CheckResult:
+    stop = threading.Event()
+    try:
+        if options.judge is not None and options.verify:
+            return await asyncio.to_thread(options.judge, source, stop)
+        return await asyncio.to_thread(judge, source, task, options, stop)
+    finally:
+        stop.set()
 
 
 def judge(
@@ -67,12 +75,13 @@ def judge(
 def _judge_once(
     source: str, task: Task, options: AnswerOptions, stop: threading.Event | None
 ) -> CheckResult:
-    known = options.known_names | names_given(task.request)
+    known = options.known_names | names_given(task.request) | names_of(task)
     readable = options.verify and task.language == "python" and parse_error(source) is None
     if readable and options.tests is None and not undefined_names(source, known):
         if not runs_alone(source, known):
             return CheckResult(Outcome.PARSED, NOTHING_RAN, _NEEDS_ITS_PLACE)
-        if examples := examples_for(source, task.request):
+        own = task.request if task.kind in _WITH_EXAMPLES else ""
+        if examples := examples_for(source, own):
             return judge_examples(source, examples, stop)
     return check(
         source,
@@ -82,6 +91,11 @@ def _judge_once(
         verify=options.verify,
         stop=stop,
     )
+
+
+def names_of(task: Task) -> frozenset[str]:
+    """Names that the code of the task reads or binds: its file provides what it lacks itself."""
+    return frozenset(_WORD.findall(task.code))
 
 
 def runs_alone(source: str, known: frozenset[str]) -> bool:

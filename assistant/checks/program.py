@@ -130,7 +130,8 @@ class Program:
             raise _no_sandbox(error) from error
         self.layer: Layer = self._box.layer
         try:
-            self._box.send(codec())
+            own = project is None or project.interpreter is None
+            self._box.send(codec() if own else _codec_text())
             self._box.send(marshal.dumps(name))
         except Ended as ended:
             self.close()
@@ -350,6 +351,12 @@ def _is_native(value: Any) -> bool:
 def codec() -> bytes:
     """The frame that gives a program inside the functions `encode` and `decode`."""
     return marshal.dumps(compiled(_INSIDE / "codec.py", "<codec>"))
+
+
+@functools.cache
+def _codec_text() -> bytes:
+    """The same for another Python, to which our compiled code means nothing."""
+    return marshal.dumps((_INSIDE / "codec.py").read_text("utf-8"))
 
 
 def outcome_of(ended: Ended) -> Stopped:

@@ -18,6 +18,10 @@ Rules that keep reasoning out of the code, and code whole:
 - A fence closes at equal length, and not inside a triple-quoted Python string.
 - Code that turns out to have been a draft (a closing tag or a code heading comes after it) is
   replaced: the code after it belongs to a new candidate, whose first event says so.
+
+Where words are asked for (`explains`), there is no code: fences and what looks like source are a
+part of the text, which is `Reasoning` of the section `EXPLANATION`; thinking stays `OTHER`. Text
+that turns out to have been thinking is replaced like a draft.
 """
 
 from __future__ import annotations
@@ -26,9 +30,10 @@ import enum
 
 from assistant.events import Code, Reasoning, Section
 from assistant.format import dialects, lines
+from assistant.format.completion import SECTIONS
 from assistant.format.strings import TripleQuotes
 
-_HEADINGS = {f"## {section.value}": section for section in Section if section != Section.OTHER}
+_HEADINGS = {f"## {section.value}": section for section in SECTIONS}
 _CODE_HEADING = "## Code"
 
 
@@ -51,10 +56,16 @@ class Splitter:
         candidate: the number of the first candidate.
         starts_in_reasoning: the prompt already holds the opening tag of a thinking block.
         language: the language of the code that is asked for.
+        explains: words are asked for, and no code.
     """
 
     def __init__(
-        self, candidate: int = 0, *, starts_in_reasoning: bool = False, language: str = "python"
+        self,
+        candidate: int = 0,
+        *,
+        starts_in_reasoning: bool = False,
+        language: str = "python",
+        explains: bool = False,
     ) -> None:
         self.candidate = candidate
         """The candidate that the code belongs to now; grows when a draft is replaced."""
@@ -64,13 +75,17 @@ class Splitter:
         """True after `close` when the output ended inside code or thinking."""
         self._language = language
         self._state = _State.THINKING if starts_in_reasoning else _State.PROSE
-        self._section = Section.OTHER
+        self._explains = explains
+        self._prose = Section.EXPLANATION if explains else Section.OTHER
+        self._section = Section.OTHER if starts_in_reasoning else self._prose
         self._line = ""
         self._emitted = 0
         self._at_start = True
         self._tags_are_text = False
         self._under_heading = False
         self._has_code = False
+        self._has_words = False
+        """Something was explained, as far as is known."""
         self._replaces: int | None = None
         self._fence = ""
         self._thinking_fence = ""
@@ -126,16 +141,20 @@ class Splitter:
         if bare in _HEADINGS:
             self._section = _HEADINGS[bare]
             self._at_start, self._tags_are_text = False, True
-        elif bare == _CODE_HEADING:
+        elif bare == _CODE_HEADING and not self._explains:
             self._start_code_heading()
         elif (fence := dialects.FENCE.match(line)) is not None:
             self._open_fence(line, fence["run"], fence["info"])
-        elif not self._under_heading and dialects.CODE_LINE.match(line) and not self._has_code:
+        elif self._may_be_bare_code and dialects.CODE_LINE.match(line):
             self._state = _State.BARE
             self._start_code()
             self._code(line)
         else:
             self._prose_text(line)
+
+    @property
+    def _may_be_bare_code(self) -> bool:
+        return not (self._under_heading or self._has_code or self._explains)
 
     def _prose_text(self, line: str) -> None:
         tag = self._closing_tag_in_prose(line)
@@ -156,7 +175,7 @@ class Splitter:
 
     def _leave_thinking(self, after: str) -> None:
         """What came before was thinking; code in it was a draft."""
-        self._state, self._section = _State.PROSE, Section.OTHER
+        self._state, self._section = _State.PROSE, self._prose
         # Another block may follow at once: each channel of gpt-oss is one.
         self._at_start, self._tags_are_text = True, True
         self._under_heading = False
@@ -171,6 +190,7 @@ class Splitter:
         for opening in dialects.OPENING_TAGS:
             if text.startswith(opening):
                 self._state, self._at_start = _State.THINKING, False
+                self._section = Section.OTHER
                 self._closings = dialects.closings_of(opening)
                 self._emitted = 0
                 rest = text[len(opening) :]
@@ -261,7 +281,7 @@ class Splitter:
         self._fence = run
         in_reasoning = self._section not in (Section.OTHER, Section.EDGE_CASES)
         is_code = dialects.is_language(info, self._language)
-        if self._has_code or in_reasoning or not is_code:
+        if self._has_code or self._explains or in_reasoning or not is_code:
             self._state = _State.QUOTED
             self._reason(line)
         else:
@@ -278,8 +298,8 @@ class Splitter:
         self.finished = self._under_heading
 
     def _drop_draft(self) -> None:
-        if self._has_code:
-            self._replaces, self._has_code = self.candidate, False
+        if self._has_code or self._has_words:
+            self._replaces, self._has_code, self._has_words = self.candidate, False, False
             self.candidate += 1
 
     # Emission.
@@ -295,6 +315,7 @@ class Splitter:
         text = line[self._emitted :]
         if line.strip():
             self._at_start = False
+            self._has_words |= self._section is Section.EXPLANATION
         if text:
             replaces = self._take_replaces()
             self._events.append(Reasoning(self.candidate, self._section, text, replaces))

@@ -100,14 +100,16 @@ def code_of(text: str, **options: bool) -> str:
 
 
 @pytest.mark.parametrize("text", ALL)
-@pytest.mark.parametrize("starts_in_reasoning", [False, True])
-def test_every_cut_gives_the_same_events(text: str, starts_in_reasoning: bool) -> None:
+@pytest.mark.parametrize(
+    "options", [{}, {"starts_in_reasoning": True}, {"explains": True}], ids=str
+)
+def test_every_cut_gives_the_same_events(text: str, options: dict[str, bool]) -> None:
     """Cut at each position, and at each character at once."""
-    whole, _ = split(text, [], starts_in_reasoning=starts_in_reasoning)
+    whole, _ = split(text, [], **options)
     for position in range(len(text) + 1):
-        assert split(text, [position], starts_in_reasoning=starts_in_reasoning)[0] == whole
+        assert split(text, [position], **options)[0] == whole
     everywhere = list(range(len(text)))
-    assert split(text, everywhere, starts_in_reasoning=starts_in_reasoning)[0] == whole
+    assert split(text, everywhere, **options)[0] == whole
 
 
 PIECES = [
@@ -118,12 +120,14 @@ PIECES = [
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.lists(st.sampled_from(PIECES), max_size=14), st.data())
-def test_random_output_splits_alike(pieces: list[str], data: st.DataObject) -> None:
+@given(st.lists(st.sampled_from(PIECES), max_size=14), st.booleans(), st.data())
+def test_random_output_splits_alike(pieces: list[str], explains: bool, data: st.DataObject) -> None:
     """No cut changes the events, whatever the output is made of."""
     text = "".join(pieces)
     cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=6))
-    assert split(text, cuts)[0] == split(text, [])[0]
+    whole = split(text, [], explains=explains)[0]
+    assert split(text, cuts, explains=explains)[0] == whole
+    assert not (explains and any(kind is Code for (kind, _, _), _, _ in whole))
 
 
 CODE_LINES = ["x = 1", "```", "````", "</think>", "## Code", "", "    y", '"""', "'''", "# it's"]
@@ -235,3 +239,51 @@ def test_after_a_bare_fence_a_replacement_may_come() -> None:
     splitter.feed(BARE_FENCE)
 
     assert not splitter.finished
+
+
+EXPLAINED = "It adds.\n\n```python\nreturn sum(x)\n```\n## Code\nimport os\ndef f(): ...\n"
+
+
+def explanation(text: str, **options: bool) -> tuple[str, str]:
+    """What is thought and what is said by the candidate that counts."""
+    events, splitter = split(text, [], explains=True, **options)
+    mine = [
+        (section, body) for (_, owner, section), body, _ in events if owner == splitter.candidate
+    ]
+    thought = "".join(body for section, body in mine if section is Section.OTHER)
+    said = "".join(body for section, body in mine if section is Section.EXPLANATION)
+    return thought, said
+
+
+@pytest.mark.parametrize(
+    ("text", "thought"),
+    [
+        (EXPLAINED, ""),
+        (f"<think>\nHm.\n```python\nx\n```\n</think>\n{EXPLAINED}", "Hm.\n```python\nx\n```\n"),
+        (f"I see.\n</think>\n{EXPLAINED}", ""),
+    ],
+)
+def test_an_explanation_is_words_with_the_code_that_they_quote(text: str, thought: str) -> None:
+    """Every line of it in its place; what was thought is told apart, or replaced."""
+    assert explanation(text) == (thought, EXPLAINED)
+
+
+def test_thinking_that_looked_like_an_explanation_is_replaced() -> None:
+    events, splitter = split(f"I see.\n</think>\n{EXPLAINED}", [], explains=True)
+
+    assert splitter.candidate == 1
+    assert [replaces for _, _, replaces in events] == [None, 0]
+
+
+def test_a_fence_in_the_last_section_of_an_explanation_is_no_code() -> None:
+    events, _ = split("## Edge cases\n```python\nf([])\n```\n", [], explains=True)
+
+    assert [body for _, body, _ in events] == ["```python\nf([])\n```\n"]
+
+
+def test_an_explanation_in_the_sections_of_the_format_keeps_them() -> None:
+    events, _ = split(TRAINED.partition("## Code")[0], [], explains=True)
+
+    assert [section for (_, _, section), _, _ in events] == [
+        *(Section.INTENT, Section.STEPS, Section.FORMULAS, Section.EDGE_CASES)
+    ]

@@ -180,7 +180,8 @@ class AssistantProtocol(LanguageServerProtocol):
             offered = general.position_encodings
             general.position_encodings = sorted(offered, key=lambda e: e != "utf-16")
         result = yield from super().lsp_initialize(params)
-        self.documents = Documents(_encoding(result.capabilities.position_encoding))
+        # Not another one: listeners have been added.
+        self.documents.encoding = _encoding(result.capabilities.position_encoding)
         self._initialized = True
         return result
 

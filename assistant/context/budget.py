@@ -24,8 +24,8 @@ _CHARACTERS = 3
 """Of a token, where nobody counts: less than code has, so that the estimate is rather too high."""
 MARGIN = 256
 """Tokens of the chat template and of the instruction that goes with a request."""
-_HEADING = 8
-"""Tokens around a piece: a line for its name, and its fence."""
+_FENCE = 8
+"""Tokens around a piece: its fence, and the words before its name."""
 
 
 @runtime_checkable
@@ -87,16 +87,28 @@ async def fitted(
         request: what is sent beside it, ...
         max_tokens: ... and the longest answer: both have to fit too.
     """
-    lengths = [len(offer.texts) for offer in found.offers]
-    named = (f"{offer.name}\n{text}" for offer in found.offers for text in offer.texts)
-    texts = [request, *named]
+    texts = [request, *_texts(found)]
     reads = budget_of(info.context_length) > 0
-    numbers = await counted(connection, texts) if reads and lengths else estimated(texts)
+    numbers = await counted(connection, texts) if reads and found.offers else estimated(texts)
     budget = budget_of(info.context_length, numbers.tokens[0] + max_tokens + MARGIN)
-    tokens, costs = iter(numbers.tokens[1:]), []
-    for length in lengths:
-        costs.append([next(tokens) + _HEADING for _ in range(length)])
-    return fit(found, costs, budget, numbers.by)
+    return fit(found, _costs(found, numbers.tokens[1:]), budget, numbers.by)
+
+
+def roughly_fitted(found: Found, budget: int) -> Context:
+    """The same at once, by an estimate."""
+    numbers = estimated(_texts(found))
+    return fit(found, _costs(found, numbers.tokens), budget, numbers.by)
+
+
+def _texts(found: Found) -> list[str]:
+    """What has to be counted: each text with its heading."""
+    return [f"{offer.name}\n{text}" for offer in found.offers for text in offer.texts]
+
+
+def _costs(found: Found, tokens: Sequence[int]) -> list[list[int]]:
+    """Tokens by offer and text."""
+    left = iter(tokens)
+    return [[next(left) + _FENCE for _ in offer.texts] for offer in found.offers]
 
 
 def fit(found: Found, costs: Sequence[Sequence[int]], budget: int, by: str) -> Context:
@@ -118,7 +130,9 @@ def fit(found: Found, costs: Sequence[Sequence[int]], budget: int, by: str) -> C
             continue
         left -= tokens[chosen]
         why = offer.why if chosen == 0 else f"{offer.why}, {SHORTENED}"
-        pieces.append(Piece(offer.name, offer.texts[chosen], why, tokens[chosen]))
+        # Halves of surrogate pairs, which an editor's text may hold, can not be sent.
+        text = offer.texts[chosen].encode("utf-8", "replace").decode()
+        pieces.append(Piece(offer.name, text, why, tokens[chosen]))
     ordered = tuple(_joined(list(reversed(pieces))))
     unique = tuple(dict.fromkeys(left_out))
     return Context(ordered, unique, budget, by)
@@ -130,7 +144,6 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
     for _, same in groupby(pieces, key=lambda piece: (piece.name, piece.why)):
         several = list(same)
         text = "\n\n".join(piece.text for piece in several)
-        # Only one heading remains.
-        tokens = sum(piece.tokens for piece in several) - _HEADING * (len(several) - 1)
+        tokens = sum(piece.tokens for piece in several) - _FENCE * (len(several) - 1)
         joined.append(replace(several[0], text=text, tokens=tokens))
     return joined

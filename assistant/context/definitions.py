@@ -80,6 +80,7 @@ class _Search:
         self._seen: set[tuple[Path, str]] = set()
         self._reached: list[_Reached] = []
         self._left_out: dict[str, LeftOut] = {}
+        self._outlines: dict[Path, Outline | LeftOut] = {}
 
     def found(self) -> Found:
         """All of it."""
@@ -91,7 +92,7 @@ class _Search:
             self._add(self._spot.path, above, AROUND)
         self._follow(self._spot.path, beside, own, BESIDE, IMPORTED)
         for one in tuple(self._reached):
-            file = beside if one.path == self._spot.path else self._modules.outline(one.path)
+            file = beside if one.path == self._spot.path else self._outline(one.path)
             if isinstance(file, Outline):
                 self._follow(one.path, file, one.definition.shown, FARTHER, FARTHER)
         self._rest(beside)
@@ -129,7 +130,7 @@ class _Search:
     ) -> Iterator[tuple[Path, Definition]]:
         """What an import gives to a text that uses it."""
         for path, name in self._modules.meant(one, importer):
-            file = self._modules.outline(path)
+            file = self._outline(path)
             if isinstance(file, LeftOut):
                 self._left_out[file.name] = file
                 continue
@@ -144,7 +145,7 @@ class _Search:
 
     def _defined(self, path: Path, name: str, hops: int) -> Iterator[tuple[Path, Definition]]:
         """A name's definition in a module, or where the module has it from."""
-        file = self._modules.outline(path)
+        file = self._outline(path)
         if isinstance(file, LeftOut):
             return
         if (found := file.find(name)) is not None:
@@ -154,6 +155,12 @@ class _Search:
                 if one.bound in (name, "*") and one.name:
                     wanted = frozenset((name,))
                     yield from self._resolved(one, path, "", wanted, hops - 1)
+
+    def _outline(self, path: Path) -> Outline | LeftOut:
+        """One look at a file is enough for one search."""
+        if path not in self._outlines:
+            self._outlines[path] = self._modules.outline(path)
+        return self._outlines[path]
 
     def _offers(self) -> Iterator[Offer]:
         """From the least important to the most; those of one file and reason in its order."""

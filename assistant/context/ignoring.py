@@ -70,7 +70,7 @@ class Access:
         # By both of its names: a link may be called a secret, or lead to one.
         if has_secret_name(named) or has_secret_name(real):
             return SECRET
-        for one in (named, real):
+        for one in dict.fromkeys((named, real)):
             # A link on the way to the root itself says nothing about what is in it.
             below = one.parts[len(self.root.parts) :] if one.is_relative_to(self.root) else ()
             if found := self._rules.ignored_by(below):

@@ -7,6 +7,7 @@ jobs.py       what is asked for at a place, and where that place is in a later v
 region.py     whole lines, dedented for a model and indented again
 generate.py   the command that has a model write
 stream.py     one answer from the first token to the verdict
+sending.py    what was sent, kept for whoever wants to see it
 checking.py   what is checked before code is offered
 places.py     where a document lies on disk
 plans.py      from an answer's code to the edits of a document
@@ -32,8 +33,9 @@ from lsp.generate.actions import KINDS, code_actions
 from lsp.generate.content import read_page
 from lsp.generate.generate import generate
 from lsp.generate.lenses import hover, lenses
-from lsp.generate.names import ACCEPT, CANCEL, GENERATE, REASONING, REJECT, VERIFY
+from lsp.generate.names import ACCEPT, CANCEL, CONTEXT, GENERATE, REASONING, REJECT, VERIFY
 from lsp.generate.proposals import SCHEME
+from lsp.generate.sending import context_command
 
 if TYPE_CHECKING:
     from lsp.server import AssistantServer
@@ -59,6 +61,7 @@ def register(server: AssistantServer) -> None:
     server.command(VERIFY)(lambda params: commands.verify(server, params))
     server.command(CANCEL)(lambda params: commands.cancel(server, params))
     server.command(REASONING)(lambda params: commands.reasoning(server, params))
+    server.command(CONTEXT)(lambda params: context_command(server, params))
     server.documents.listen(lambda what, document: _happened(server, what, document))
 
 

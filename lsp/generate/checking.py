@@ -4,39 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 from assistant.checks.result import NOTHING_RAN, CheckResult
-from assistant.generation import AnswerOptions
+from assistant.generation import AnswerOptions, Judge
 from assistant.outcomes import Outcome
 from lsp.generate.jobs import PYTHON, Job
 from lsp.generate.plans import plan_for
 from lsp.python.names import has_star_import, names_in
 from lsp.python.reply import Refused
 
-Judge = Callable[[str, threading.Event], CheckResult]
 
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Where a document lies on disk, if it does."""
-
-    path: Path | None = None
-    project: Path | None = None
-
-
-def judge_for(job: Job, place: Surroundings, begun: Callable[[], object]) -> Judge:
+def judge_for(job: Job, begun: Callable[[], object]) -> Judge:
     """The check of an answer to `job`; it calls `begun`, in its own thread, when it begins."""
 
     def judge(code: str, stop: threading.Event) -> CheckResult:
         begun()
-        return check_code(job, place, code, stop)
+        return check_code(job, code, stop)
 
     return judge
 
 
-def check_code(job: Job, place: Surroundings, code: str, stop: threading.Event) -> CheckResult:
+def check_code(job: Job, code: str, stop: threading.Event) -> CheckResult:
     """The verdict on the document with the code in it; what does not fit in is an error."""
     try:
         plan_for(job, code)

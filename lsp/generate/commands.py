@@ -15,7 +15,6 @@ from lsp.generate.checking import check_code
 from lsp.generate.content import show
 from lsp.generate.jobs import located
 from lsp.generate.pages import page_of
-from lsp.generate.places import surroundings
 from lsp.generate.proposals import Proposal, State
 from lsp.generate.telling import plain, settle, tell_change, tell_event
 
@@ -94,9 +93,8 @@ async def _checked_again(server: AssistantServer, proposal: Proposal) -> Verdict
     now = server.documents.get(proposal.uri)
     job = (located(proposal.job, now) if now is not None else None) or proposal.job
     stop = threading.Event()
-    place = surroundings(server, job.document)
     try:
-        result = await asyncio.to_thread(check_code, job, place, proposal.code, stop)
+        result = await asyncio.to_thread(check_code, job, proposal.code, stop)
     finally:
         stop.set()
     return Verdict(proposal.chosen or 0, result.outcome, result.layer, result.detail)

@@ -66,7 +66,7 @@ def _job(server: AssistantServer, asked: GenerateArguments) -> Job:
     start = server.documents.offset(meant, asked.range.start)
     end = server.documents.offset(meant, asked.range.end)
     wish = Wish(asked.task, min(start, end), max(start, end), asked.instruction, asked.diagnostic)
-    return follow(server, job_for(meant, wish))
+    return follow(server, job_for(meant, wish, surroundings(server, meant)))
 
 
 def _make_room(server: AssistantServer, job: Job) -> None:
@@ -115,8 +115,7 @@ async def _written(server: AssistantServer, proposal: Proposal, progress: Progre
     tell_change(server, proposal.uri)
     tell_event(server, proposal, "begin", state=State.RUNNING.value, text=proposal.job.title)
     try:
-        place = surroundings(server, proposal.job.document)
-        state = await write(server, proposal, place, progress)
+        state = await write(server, proposal, progress)
     except Refused as refused:
         _end(server, proposal, State.FAILED, str(refused))
         server.tell(str(refused), types.MessageType.Info)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from assistant.checks.result import shown
 from assistant.tasks import Task, TaskKind
@@ -16,6 +17,7 @@ from lsp.generate.region import Region, enclosing, region_of
 from lsp.python.blocks import Block, block_at
 from lsp.python.reply import Refused
 from lsp.python.stubs import Stub, find_stub, is_placeholder, split_docstring
+from lsp.python.testing import import_line, owner_of
 from lsp.text import Text
 
 PYTHON = "python"
@@ -50,6 +52,14 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where a document lies on disk, if it does."""
+
+    path: Path | None = None
+    project: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One task at one place of one snapshot."""
 
@@ -63,6 +73,9 @@ class Job:
     function: str = ""
     """The Python function that the region is; empty when it is something else."""
     stub: Stub | None = None
+    place: Surroundings = Surroundings()
+    owner: str = ""
+    """The name at the top of the module that the function is reached by."""
 
     @property
     def title(self) -> str:
@@ -82,25 +95,43 @@ class Job:
         language = self.document.language or "text"
         return Task(utf8(self.request), self.kind, language, code)
 
+    @property
+    def import_line(self) -> str:
+        """How tests get at the function."""
+        assert self.place.path is not None
+        return import_line(self.place.path, self.place.project, self.owner)
+
     def overlaps(self, start: int, end: int) -> bool:
         """True when `[start, end]` of its snapshot meets the region."""
         return self.region.start <= end and start <= self.region.end
 
 
-def job_for(document: Document, wish: Wish) -> Job:
+def job_for(document: Document, wish: Wish, place: Surroundings | None = None) -> Job:
     """The job that a wish means.
+
+    Args:
+        document: the snapshot.
+        wish: what was asked for.
+        place: where the document lies on disk.
 
     Raises:
         Refused: there is nothing of that kind at the place.
     """
     if (doing := _PYTHON_ONLY.get(wish.kind)) and document.language != PYTHON:
         raise Refused(f"The assistant {doing} in Python only, and this is {document.language}.")
+    place = place or Surroundings()
+    return replace(_found(document, wish, place), place=place)
+
+
+def _found(document: Document, wish: Wish, place: Surroundings) -> Job:
     match wish.kind:
         case TaskKind.IMPLEMENT:
             return _implement(document, wish)
         case TaskKind.FIX:
             return _fix(document, wish)
-        case TaskKind.TESTS | TaskKind.DOCSTRING:
+        case TaskKind.TESTS:
+            return _tests(document, wish, place)
+        case TaskKind.DOCSTRING:
             return _about_function(document, wish)
         case TaskKind.REWRITE if not wish.instruction.strip():
             raise Refused("Say how to rewrite it: the request has no instruction.")
@@ -164,15 +195,27 @@ def _about_function(document: Document, wish: Wish) -> Job:
         raise Refused(f"{block.node.name} has no body yet that a test could run.")
     region = region_of(document.text, block.first, block.last, PYTHON)
     name = block.node.name
-    return Job(wish.kind, document, region, name, wish.instruction.strip() or name, name)
+    return Job(wish.kind, document, region, name, wish.instruction.strip(), name)
+
+
+def _tests(document: Document, wish: Wish, place: Surroundings) -> Job:
+    job = _about_function(document, wish)
+    if place.path is None:
+        raise Refused("Tests need a file that they can import: save this document first.")
+    owner = owner_of(document.text, document.text.line_of(job.region.start))
+    if owner is None:
+        raise Refused(f"{job.name} is inside another function, where no test can reach it.")
+    job = replace(job, owner=owner, place=place)
+    name = job.name if owner == job.name else f"{owner}.{job.name}"
+    request = f"Tests import it by: {job.import_line}\n{wish.instruction.strip()}".strip()
+    return replace(job, name=name, request=request)
 
 
 def _about_lines(document: Document, wish: Wish) -> Job:
     region, name, function = _place(document, wish, selected=wish.selected)
     if not region.code.strip():
         raise Refused("There is no code here.")
-    request = wish.instruction.strip() or "Explain what this code does."
-    return Job(wish.kind, document, region, name, request, function)
+    return Job(wish.kind, document, region, name, wish.instruction.strip(), function)
 
 
 def _place(document: Document, wish: Wish, *, selected: bool) -> tuple[Region, str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from assistant.events import Section, Verdict
+from assistant.format import fence_for
+from assistant.tasks import TaskKind
 from lsp.generate.proposals import Attempt, Proposal, State, in_words
 
 _STATE = {
@@ -24,9 +26,9 @@ def page_of(proposal: Proposal) -> str:
     """The whole document of a proposal, as it is now."""
     parts = [f"# {_escaped(proposal.job.title)}", _head(proposal)]
     attempt = proposal.attempt
-    parts += _reasoning(attempt, heading="##")
-    if attempt.code.strip():
-        parts += [f"## Code ({_checked(proposal)})", fenced(attempt.code, _language(proposal))]
+    parts += _reasoning(attempt, "##", explains=proposal.job.kind is TaskKind.EXPLAIN)
+    if code := proposal.preview or attempt.code.strip("\n"):
+        parts += [f"## Code ({_checked(proposal)})", fenced(code, _language(proposal))]
     if proposal.said:
         parts += ["## Check", _escaped(proposal.said)]
     parts += _earlier(proposal)
@@ -40,16 +42,16 @@ def hover_of(proposal: Proposal) -> str:
     if proposal.said:
         parts.append(f"Check: {_escaped(proposal.said)}")
     parts.append(_summary(proposal.attempt))
-    if proposal.state is State.OFFERED and proposal.code.strip():
-        parts.append(fenced(proposal.code, _language(proposal)))
+    if proposal.state is State.OFFERED and proposal.preview:
+        parts.append(fenced(proposal.preview, _language(proposal)))
     return "\n\n".join(part for part in parts if part)
 
 
 def fenced(code: str, language: str) -> str:
     """Code as a block of Markdown; the fence is longer than any run of backticks in the code."""
-    longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{code.rstrip()}\n{fence}"
+    fence = fence_for(code)
+    lines = code.rstrip().replace("\r\n", "\n").replace("\r", "\n")
+    return f"{fence}{language}\n{lines}\n{fence}"
 
 
 def _head(proposal: Proposal) -> str:
@@ -65,12 +67,12 @@ def _language(proposal: Proposal) -> str:
     return proposal.job.document.language
 
 
-def _reasoning(attempt: Attempt, heading: str) -> list[str]:
+def _reasoning(attempt: Attempt, heading: str, *, explains: bool) -> list[str]:
     """The sections; prose without a section has no heading, and stays Markdown."""
     parts = []
     for section, text in attempt.reasoning:
-        if section is not Section.OTHER and text.strip():
-            parts.append(f"{heading} {section.value}")
+        if text.strip() and (section is not Section.OTHER or explains):
+            parts.append(f"{heading} {'Thinking' if section is Section.OTHER else section.value}")
         parts.append(text.strip("\n"))
     return parts
 
@@ -101,7 +103,11 @@ def _sent_along(proposal: Proposal) -> list[str]:
 def _summary(attempt: Attempt) -> str:
     """The beginning of the reasoning: its intent where it has one."""
     sections = dict(reversed(attempt.reasoning))
-    text = sections.get(Section.INTENT) or next((t for _, t in attempt.reasoning if t.strip()), "")
+    text = (
+        sections.get(Section.INTENT)
+        or sections.get(Section.EXPLANATION)
+        or next((t for _, t in attempt.reasoning if t.strip()), "")
+    )
     text = text.strip()
     return text if len(text) <= _SUMMARY else f"{text[:_SUMMARY].rstrip()} ..."
 

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
+from assistant.context.project import holds_home, root_of
 from lsp.documents import Document
-from lsp.generate.checking import Surroundings
+from lsp.generate.jobs import Surroundings
 
 if TYPE_CHECKING:
     from lsp.server import AssistantServer
-
-_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git", ".hg", ".jj")
-_HIGHEST = 12
 
 
 def path_of(uri: str) -> Path | None:
@@ -46,12 +44,8 @@ def _folders(server: AssistantServer) -> list[Path]:
 
 
 def project_of(path: Path, folders: list[Path]) -> Path | None:
-    """The project of a file: the nearest folder with a mark of one, within the open folder."""
-    around = [one for one in folders if one in path.parents]
-    top = max(around, key=lambda one: len(one.parts), default=None)
-    for folder in path.parents[:_HIGHEST]:
-        if any((folder / mark).exists() for mark in _MARKS):
-            return folder
-        if folder == top:
-            break
-    return top
+    """The project of a file: what looks like one, else the folder that is open in the editor."""
+    if (root := root_of(path)) is not None:
+        return root
+    around = [one for one in folders if one in path.parents and not holds_home(one)]
+    return max(around, key=lambda one: len(one.parts), default=None)

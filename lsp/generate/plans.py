@@ -8,6 +8,7 @@ then), so what is applied is what was checked, where it then belongs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from assistant.tasks import TaskKind
 from lsp.generate.jobs import PYTHON, Job
@@ -17,27 +18,45 @@ from lsp.python.docstrings import docstring_edit
 from lsp.python.edits import Insertion, apply, edits_for, import_edit
 from lsp.python.functions import function_answer
 from lsp.python.reply import Refused, body_for
+from lsp.python.testing import TestsModule, tests_edits, tests_path
 from lsp.text import Text
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The edits of one document, in the order of their places, and the text after them."""
+    """The edits of one text, in the order of their places, and the text after them."""
 
     edits: tuple[Insertion, ...]
+    before: Text
     after: Text
     start: int
-    """Where the region is in the text after them."""
+    """Where what is new stands, in the text after them."""
     end: int
+    path: Path | None = None
+    """Another file than the document: that of the tests."""
+    creates: bool = False
+    """There is no such file yet."""
+
+    @property
+    def preview(self) -> str:
+        """The lines that are new or that the new ones stand in, as they will be."""
+        return self.after.value[self.start : self.end]
 
 
-def plan_for(job: Job, code: str) -> Plan:
-    """The edits that put the code of an answer to `job` into its document.
+def plan_for(job: Job, code: str, tests: TestsModule | None = None) -> Plan:
+    """The edits that put the code of an answer to `job` where it belongs.
+
+    Args:
+        job: what was asked.
+        code: the code of the answer.
+        tests: the file for `TESTS`; by default it is looked for and read.
 
     Raises:
         Refused: it does not fit there.
     """
     text = job.document.text
+    if job.kind is TaskKind.TESTS:
+        return _tests_planned(job, code, tests or tests_module(job))
     if job.stub is not None:
         edits = edits_for(text, job.stub, body_for(job.stub, code))
     elif job.kind is TaskKind.DOCSTRING:
@@ -57,8 +76,9 @@ def _planned(job: Job, edits: list[Insertion]) -> Plan:
             shift += added
         else:
             grown += added
-    after = apply(job.document.text, edits)
-    return Plan(tuple(edits), after, region.start + shift, region.end + shift + grown)
+    text = job.document.text
+    start, end = region.start + shift, region.end + shift + grown
+    return Plan(tuple(edits), text, apply(text, edits), start, end)
 
 
 def _replaced(job: Job, code: str) -> list[Insertion]:
@@ -95,3 +115,35 @@ def _with_imports(
             "imports of this file stand below. Add that line yourself and try again."
         )
     return [own, edit]
+
+
+def tests_module(job: Job, opened: dict[Path, str] | None = None) -> TestsModule:
+    """The file that the tests of a job go to, as it is in the editor or on disk.
+
+    Raises:
+        Refused: it can not be read.
+    """
+    place = job.place
+    assert place.path is not None
+    path = tests_path(place.path, place.project)
+    line = job.import_line
+    if opened is not None and path in opened:
+        return TestsModule(path, opened[path], line)
+    try:
+        text = path.read_bytes().decode("utf-8") if path.exists() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"The tests were not applied: {path} can not be read: {error}.") from error
+    return TestsModule(path, text, line)
+
+
+def _tests_planned(job: Job, code: str, module: TestsModule) -> Plan:
+    edits = tests_edits(module, job.owner, code)
+    before = Text(module.text or "")
+    after = apply(before, edits)
+    last = edits[-1]
+    end = len(after.value.rstrip())
+    added = last.new.strip("\r\n")
+    start = after.value.rfind(added.rstrip(), 0, end + 1) if added.strip() else end
+    return Plan(
+        tuple(edits), before, after, max(start, 0), end, module.path, creates=module.text is None
+    )

@@ -25,7 +25,7 @@ from lsp.documents import Document
 from lsp.generate.jobs import Job, located
 
 if TYPE_CHECKING:
-    from assistant.client import ChatRequest
+    from lsp.generate.sending import LastSent
 
 SCHEME = "assistant"
 KEPT = 20
@@ -95,6 +95,8 @@ class Proposal:
     verdict: Verdict | None = None
     """The newest one on the chosen candidate."""
     context: Context = field(default_factory=Context)
+    preview: str = ""
+    """The lines as they will stand in the document or file, once there is something to accept."""
     notes: list[str] = field(default_factory=list)
     anchor: Anchor | None = None
     busy: bool = False
@@ -165,7 +167,7 @@ class Proposals:
 
     def __init__(self) -> None:
         self._all: OrderedDict[str, Proposal] = OrderedDict()
-        self.sent: dict[str, tuple[Proposal, list[ChatRequest]]] = {}
+        self.sent: dict[str, LastSent] = {}
         """What was last sent for a document."""
         self.folder: tempfile.TemporaryDirectory[str] | None = None
         """Pages as files, for editors that can not ask for them."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
@@ -12,52 +11,26 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from assistant.answer import AnswerOptions, PromptProgress, answer
-from assistant.errors import AssistantError, DaemonProblem, EndpointProblem
+from assistant.errors import AssistantError
 from assistant.events import Code, Done, Failed, Reasoning, Verdict
 from assistant.tasks import TaskKind
-from lsp.generate.checking import Surroundings, judge_for, options_for
+from lsp.generate import abilities
+from lsp.generate.checking import judge_for, options_for
 from lsp.generate.plans import plan_for
 from lsp.generate.proposals import Attempt, Proposal, State
+from lsp.generate.sending import LastSent, Recording
 from lsp.generate.telling import plain, tell_event
 from lsp.progress import Progress
 from lsp.python.reply import Refused
 
 if TYPE_CHECKING:
-    from assistant.client import ChatRequest, Chunk, ModelInfo
-    from assistant.client.connection import Connection
     from lsp.server import AssistantServer
 
 TAIL = 72
 """Characters of the running line of reasoning that a progress message shows."""
 
 
-class Recording:
-    """A connection that keeps what was sent over it, and whether it broke."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self.sent: list[ChatRequest] = []
-        self.broken = False
-
-    async def model_info(self) -> ModelInfo:
-        """The model that answers."""
-        return await self._connection.model_info()
-
-    async def stream_chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
-        """The answer as it comes."""
-        self.sent.append(request)
-        try:
-            async with aclosing(self._connection.stream_chat(request)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        except (DaemonProblem, EndpointProblem):
-            self.broken = True
-            raise
-
-
-async def write(
-    server: AssistantServer, proposal: Proposal, place: Surroundings, progress: Progress
-) -> State:
+async def write(server: AssistantServer, proposal: Proposal, progress: Progress) -> State:
     """Generate and check; the proposal holds what came of it.
 
     Returns:
@@ -77,10 +50,10 @@ async def write(
     options = replace(
         options_for(job),
         max_tokens=resolved.settings.ask.max_tokens,
-        judge=judge_for(job, place, checking),
+        judge=judge_for(job, checking),
         repairs=1 if server.features.repair and job.kind is not TaskKind.EXPLAIN else 0,
     )
-    server.proposals.sent[job.document.uri] = (proposal, connection.sent)
+    server.proposals.sent[job.document.uri] = LastSent(proposal.context, connection.sent)
     try:
         async with aclosing(answer(task, connection, options)) as events:
             async for event in events:
@@ -178,7 +151,11 @@ def _done(server: AssistantServer, proposal: Proposal, done: Done, options: Answ
             f"The answer can not be used: it was cut off at its limit of {options.max_tokens} "
             "tokens. Raise max_tokens under [ask]."
         )
-    plan_for(proposal.job, proposal.code)
+    plan = plan_for(proposal.job, proposal.code)
+    proposal.preview = plan.preview
+    if plan.creates and not abilities.creates_files(server):
+        proposal.notes.append(f"this editor can not make {plan.path}; take the tests from here")
+        return State.EXPLAINED
     return State.OFFERED
 
 

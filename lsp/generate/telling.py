@@ -48,6 +48,7 @@ def described(server: AssistantServer, proposal: Proposal) -> dict[str, Any]:
         "state": proposal.state.value,
         "range": server.converter.unstructure(range_of(server, proposal)),
         "document": proposal.page,
+        **({"preview": proposal.preview} if proposal.preview else {}),
         **verdict_of(proposal.verdict),
     }
 

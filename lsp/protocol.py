@@ -180,6 +180,9 @@ class AssistantProtocol(LanguageServerProtocol):
             offered = general.position_encodings
             general.position_encodings = sorted(offered, key=lambda e: e != "utf-16")
         result = yield from super().lsp_initialize(params)
+        if result.capabilities.workspace is not None:  # the library leaves this one out
+            pages = self.fm.feature_options.get(types.WORKSPACE_TEXT_DOCUMENT_CONTENT)
+            result.capabilities.workspace.text_document_content = pages
         # Not another one: listeners have been added.
         self.documents.encoding = _encoding(result.capabilities.position_encoding)
         self._initialized = True

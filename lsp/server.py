@@ -20,6 +20,7 @@ from lsp.configuration import Configuration
 from lsp.context import ContextSource
 from lsp.documents import Documents
 from lsp.engine import Engine
+from lsp.generate.proposals import Proposals
 from lsp.inline.completions import InlineCompletions
 from lsp.options import Features
 from lsp.progress import ProgressTokens
@@ -53,8 +54,7 @@ class AssistantServer(LanguageServer):
         self.status = Board(self)
         self.configuration = Configuration(self)
         self.inline = InlineCompletions(self)
-        self.writing: set[tuple[str, str]] = set()
-        """The stubs that are being implemented, by uri and source."""
+        self.proposals = Proposals()
         self._finish: Callable[[int], None] | None = None
         self._exit_code: int | None = None
         self._register()

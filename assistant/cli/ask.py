@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,11 @@ from assistant.errors import AssistantError, RequestProblem, UsageProblem
 
 if TYPE_CHECKING:
     from assistant.answer import AnswerOptions
+    from assistant.answer import Connection as Asking
     from assistant.cli.showing import Showing
+    from assistant.client.connection import Connection
     from assistant.config import Resolved
+    from assistant.context.types import Context, Found
     from assistant.tasks import Task
 
 _EPILOG = """\
@@ -30,6 +34,10 @@ examples:
   assistant ask --tests test_median.py 'a function `median(values)` ...'
   assistant ask --candidates 5 'a function `median(values)`; median([3, 1, 2]) == 2'
   echo 'reverse the words of a text' | assistant ask - --json
+  assistant ask 'make @shop/cart.py:total faster'
+
+@path and @path:function send a file, or a function and what it uses, along with the request; the
+path is meant from here or from the root of the project. Ignored and secret files are refused.
 """
 
 # A request is prose and perhaps some code; whatever is larger is a file by mistake.
@@ -78,6 +86,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--max-tokens", type=int, metavar="N", help="longest answer, reasoning and code together"
     )
+    parser.add_argument(
+        "--explain-context",
+        action="store_true",
+        help="show exactly what is sent to the model, on stderr (with --json: as an object)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -89,8 +102,8 @@ def run(args: argparse.Namespace) -> int:
     showing: Showing = JsonLines() if args.json else People(stream=args.stream)
     try:
         _check_usage(args)
-        task, options, resolved = _prepare(args)
-        return asyncio.run(_answer(task, options, resolved, showing))
+        asked = _prepare(args)
+        return asyncio.run(_answer(asked, showing, explain=args.explain_context))
     except AssistantError as error:
         showing.failed(str(error))
         raise
@@ -121,7 +134,18 @@ def _check_usage(args: argparse.Namespace) -> None:
         raise UsageProblem(f"--max-tokens must be 1 or more, not {args.max_tokens}.")
 
 
-def _prepare(args: argparse.Namespace) -> tuple[Task, AnswerOptions, Resolved]:
+@dataclass(frozen=True)
+class _Asked:
+    """What the command line says."""
+
+    task: Task
+    options: AnswerOptions
+    resolved: Resolved
+    found: Found
+    """The files that the request names."""
+
+
+def _prepare(args: argparse.Namespace) -> _Asked:
     """Everything that can be wrong before the engine is needed is found here."""
     from assistant import config
     from assistant.answer import AnswerOptions
@@ -136,7 +160,17 @@ def _prepare(args: argparse.Namespace) -> tuple[Task, AnswerOptions, Resolved]:
         verify=not args.no_verify,
         tests=read_tests(args.tests) if args.tests is not None else None,
     )
-    return task, options, resolved
+    return _Asked(task, options, resolved, _found(task.request))
+
+
+def _found(request: str) -> Found:
+    from assistant.context.types import Found
+
+    if "@" not in request:
+        return Found()
+    from assistant.context.gather import for_request
+
+    return for_request(request, Path.cwd())
 
 
 def _request(words: list[str]) -> str:
@@ -173,7 +207,7 @@ def _from_stdin() -> str:
         ) from error
 
 
-async def _answer(task: Task, options: AnswerOptions, resolved: Resolved, showing: Showing) -> int:
+async def _answer(asked: _Asked, showing: Showing, *, explain: bool) -> int:
     import asyncio
     from contextlib import aclosing
 
@@ -183,13 +217,41 @@ async def _answer(task: Task, options: AnswerOptions, resolved: Resolved, showin
     showing.connecting()
     waiting = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, showing.still_connecting)
     try:
-        connection = await open_connection(resolved)
+        connection = await open_connection(asked.resolved)
     finally:
         waiting.cancel()
     try:
-        async with aclosing(answer(task, connection, options)) as events:
+        context = await _context(asked, connection, showing)
+        task = replace(asked.task, context=context.pieces)
+        told: Asking = connection
+        if explain:
+            from assistant.cli.explaining import Explaining
+
+            told = Explaining(connection, context, showing.sent)
+        async with aclosing(answer(task, told, asked.options)) as events:
             async for event in events:
                 showing.event(event)
     finally:
         await connection.aclose()
     return showing.exit_code()
+
+
+async def _context(asked: _Asked, connection: Connection, showing: Showing) -> Context:
+    """What there is room for; whoever named a file is told when it stays out."""
+    from assistant.context.types import Context
+
+    if not asked.found.offers:
+        return Context()
+    from assistant.context.budget import fitted
+    from assistant.context.mentions import NAMED
+
+    info = await connection.model_info()
+    request, most = asked.task.request, asked.options.max_tokens
+    context = await fitted(asked.found, info, connection, request=request, max_tokens=most)
+    for one in context.left_out:
+        if one.why == NAMED:
+            showing.say(
+                f"{one.name} is not sent: {one.reason}. {info.id} has room for {context.budget} "
+                "tokens beside the request (--explain-context says more)."
+            )
+    return context

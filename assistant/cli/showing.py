@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from assistant.answer import PromptProgress
 from assistant.cli import terminal
+from assistant.context import explain
 from assistant.events import Code, Done, Event, Failed, Reasoning, Section, Verdict, to_json
+
+if TYPE_CHECKING:
+    from assistant.context.explain import Sent
 
 CHECK_FAILED = 3
 
@@ -21,6 +25,12 @@ class Showing(Protocol):
 
     def still_connecting(self) -> None:
         """It takes more than a moment."""
+
+    def say(self, line: str) -> None:
+        """Something to know before the answer."""
+
+    def sent(self, sent: Sent) -> None:
+        """Show what goes to the model."""
 
     def event(self, event: Event | PromptProgress) -> None:
         """Show one event."""
@@ -65,6 +75,14 @@ class JsonLines(_Outcome):
     def still_connecting(self) -> None:
         """Nothing here either."""
 
+    def say(self, line: str) -> None:
+        """On stderr: it is no event."""
+        terminal.say(terminal.visible(line))
+
+    def sent(self, sent: Sent) -> None:
+        """An object like the events."""
+        print(json.dumps(explain.as_json(sent)), flush=True)
+
     def event(self, event: Event | PromptProgress) -> None:
         """Print the event; progress in the prompt is none of the contract's."""
         self.note(event)
@@ -108,6 +126,16 @@ class People(_Outcome):
         """Say it on a line that stays, as there may be no other sign of life for a while."""
         self.status.clear()
         terminal.say("The engine is starting; a large model takes a while to load...")
+
+    def say(self, line: str) -> None:
+        """On a line of its own."""
+        self.status.clear()
+        terminal.say(terminal.visible(line))
+
+    def sent(self, sent: Sent) -> None:
+        """To the letter, but for characters that would command the terminal."""
+        self.status.clear()
+        terminal.say(terminal.visible(explain.explained(sent)))
 
     def event(self, event: Event | PromptProgress) -> None:
         """Show the event where it belongs."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -139,6 +139,21 @@ class Connection:
         """`GET /v1/models`, as it comes."""
         found: list[dict[str, Any]] = (await self._get("/v1/models")).get("data") or []
         return found
+
+    async def count_tokens(self, texts: Sequence[str]) -> list[int] | None:
+        """How many tokens the model makes of each text; None where the server does not tell."""
+        if not (self._ours or self._llama_server):
+            return None
+        try:
+            return [await self._count(text) for text in texts]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            return None
+
+    async def _count(self, text: str) -> int:
+        # As text: a token of the template that stands in somebody's file is no token here.
+        body = {"content": text, "parse_special": False}
+        response = await self._client.post(self._url("/tokenize"), json=body)
+        return len(response.raise_for_status().json()["tokens"])
 
     async def status(self) -> dict[str, Any]:
         """`GET /status` of the daemon."""

@@ -18,12 +18,32 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """What might be sent, before anybody has counted."""
+
+    name: str
+    why: str
+    texts: tuple[str, ...] = field(repr=False)
+    """The same in several lengths, the fullest first; the first one that fits is sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class LeftOut:
     """A file or part that is not sent."""
 
     name: str
     reason: str
     """`ignored by .gitignore`, `may hold secrets`, `no room`."""
+    why: str = ""
+    """Why it would have been sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is for a place or a request, the most important last; and what may not be read."""
+
+    offers: tuple[Offer, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

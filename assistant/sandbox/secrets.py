@@ -9,11 +9,12 @@ a copy under an innocent name.
 from __future__ import annotations
 
 import fnmatch
+import functools
 import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 MASKED = (
     *(".env", ".env.*", "*.env", ".envrc", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks"),
@@ -42,6 +43,14 @@ class Secrets:
     folders: frozenset[str]
 
 
+def is_secret(path: PurePath) -> bool:
+    """Whether a file has the name of a secret, or lies in a folder that has."""
+    matches, parts = _of_default(), path.parts
+    return any(
+        matches(part, "/" + "/".join(parts[: number + 1])) for number, part in enumerate(parts)
+    )
+
+
 def find(root: Path, masked: tuple[str, ...] = MASKED) -> Secrets:
     """Look through `root`, which has to be without symbolic links.
 
@@ -62,6 +71,11 @@ def find(root: Path, masked: tuple[str, ...] = MASKED) -> Secrets:
             folders.add(path)
     files |= _other_names(root, files, folders)
     return Secrets(frozenset(files), frozenset(folders))
+
+
+@functools.cache
+def _of_default() -> Callable[[str, str], bool]:
+    return _matcher(MASKED)
 
 
 def _matcher(masked: tuple[str, ...]) -> Callable[[str, str], bool]:

@@ -8,6 +8,7 @@ before, and the function in it must hold exactly the statements of the answer.
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lsp.python.blocks import FunctionNode, block_at, parse
@@ -34,7 +35,7 @@ def edits_for(text: Text, stub: Stub, body: Body) -> list[Insertion]:
     filled = _filled(text, stub, body)
     after = text.replace(filled.start, filled.end, filled.new)
     _check_in_place(text, after, stub, body)
-    imports = _import_edit(after, stub, body)
+    imports = import_edit(after, stub.name, body.imports)
     return [filled] if imports is None else [imports, filled]
 
 
@@ -77,27 +78,36 @@ def _check_in_place(before: Text, after: Text, stub: Stub, body: Body) -> None:
         )
 
 
-def _import_edit(after: Text, stub: Stub, body: Body) -> Insertion | None:
-    """One insertion with the imports that the module does not have yet."""
-    if not body.imports:
+def import_edit(after: Text, name: str, imports: Sequence[str]) -> Insertion | None:
+    """One insertion with the imports that the module does not have yet.
+
+    Args:
+        after: the text with everything else in its place.
+        name: what needs them.
+        imports: statements, one each.
+
+    Raises:
+        Refused: they can not be placed.
+    """
+    if not imports:
         return None
     tree = parse(after.value)
     if tree is None:
         raise Refused(
-            f"The answer for {stub.name} was not applied: it needs `{'; '.join(body.imports)}`, "
+            f"The answer for {name} was not applied: it needs `{'; '.join(imports)}`, "
             "and the file does not parse. Add that line yourself and try again."
         )
-    missing = _missing(tree, stub, body)
+    missing = _missing(tree, name, imports)
     if not missing:
         return None
     return _placed(after, tree, missing)
 
 
-def _missing(tree: ast.Module, stub: Stub, body: Body) -> list[str]:
+def _missing(tree: ast.Module, needer: str, imports: Sequence[str]) -> list[str]:
     """The imports that are not there; a name that means something else there is refused."""
     imported, defined = _module_names(tree)
     missing = []
-    for line in body.imports:
+    for line in imports:
         statement = ast.parse(line).body[0]
         assert isinstance(statement, ast.Import | ast.ImportFrom)
         wanted = []
@@ -106,7 +116,7 @@ def _missing(tree: ast.Module, stub: Stub, body: Body) -> list[str]:
             there = imported.get(name, set())
             if name in defined or any(other[0] != target[0] for other in there):
                 raise Refused(
-                    f"The answer for {stub.name} was not applied: it needs `{line}`, "
+                    f"The answer for {needer} was not applied: it needs `{line}`, "
                     f"and {name} already means something else here."
                 )
             if target not in there:

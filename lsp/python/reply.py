@@ -7,13 +7,12 @@ stand there are the user's. What does not fit is refused with a sentence, never 
 from __future__ import annotations
 
 import ast
-import io
-import tokenize
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assistant.errors import RequestProblem
 from lsp.python.blocks import FunctionNode, character_column, first_line, indentation, parse
+from lsp.python.strings import lines_inside_strings
 from lsp.python.stubs import Stub, is_placeholder, split_docstring
 from lsp.text import Text
 
@@ -55,7 +54,7 @@ def body_for(stub: Stub, code: str) -> Body:
     tree = parse(code)
     if tree is None:
         raise Refused(f"The answer for {stub.name} was not applied: it is not valid Python.")
-    node = _function_named(tree, stub.name)
+    node = function_named(tree, stub.name)
     if node is None:
         raise Refused(f"The answer was not applied: it holds no function {stub.name}.")
     _check_same_signature(stub, node)
@@ -63,7 +62,7 @@ def body_for(stub: Stub, code: str) -> Body:
     if all(map(is_placeholder, statements)):
         raise Refused(f"The answer for {stub.name} was not applied: its body is empty.")
     first, last = statements[0], statements[-1]
-    fixed = frozenset(line - (first_line(first) - 1) for line in _lines_inside_strings(code))
+    fixed = frozenset(line - (first_line(first) - 1) for line in lines_inside_strings(code))
     lines = _source_lines(Text(code), first, last)
     margin = _margin(Text(code).line(first_line(first) - 1), first)
     return Body(
@@ -86,7 +85,7 @@ def shape_of(statements: Sequence[ast.stmt]) -> str:
     return "\n".join(ast.dump(statement) for statement in statements)
 
 
-def _function_named(tree: ast.Module, name: str) -> FunctionNode | None:
+def function_named(tree: ast.Module, name: str) -> FunctionNode | None:
     """The last function of that name, at the top or in a class that the model wrapped it in."""
     scopes = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
     for scope in scopes:
@@ -131,32 +130,51 @@ def _imports(
     Raises:
         Refused: the body uses another definition of the answer, or a star or relative import.
     """
+    needed_beside(tree, function, statements)
+    return needed_imports(tree, function.name, statements)
+
+
+def needed_imports(tree: ast.Module, name: str, statements: Sequence[ast.stmt]) -> tuple[str, ...]:
+    """The module-level imports of an answer that some of its statements use, one a line.
+
+    Raises:
+        Refused: they use a star or relative import, which only the person can place.
+    """
     used = {n.id for s in statements for n in ast.walk(s) if isinstance(n, ast.Name)}
     needed = []
     for statement in tree.body:
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
-                continue
-            aliases = [a for a in statement.names if a.name == "*" or bound_by(a) in used]
-            if not aliases:
-                continue
-            if aliases[0].name == "*" or (
-                isinstance(statement, ast.ImportFrom) and statement.level
-            ):
-                raise Refused(
-                    f"The answer for {function.name} was not applied: it needs "
-                    f"`{ast.unparse(statement)}`, which is yours to add."
-                )
-            statement.names = aliases
-            needed.append(ast.unparse(statement))
-        elif function in ast.walk(statement):
+        if not isinstance(statement, ast.Import | ast.ImportFrom):
             continue
-        elif beside := used & (_bound_at(statement) - {function.name}):
+        if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
+            continue
+        aliases = [a for a in statement.names if a.name == "*" or bound_by(a) in used]
+        if not aliases:
+            continue
+        if aliases[0].name == "*" or (isinstance(statement, ast.ImportFrom) and statement.level):
+            raise Refused(
+                f"The answer for {name} was not applied: it needs "
+                f"`{ast.unparse(statement)}`, which is yours to add."
+            )
+        statement.names = aliases
+        needed.append(ast.unparse(statement))
+    return tuple(needed)
+
+
+def needed_beside(tree: ast.Module, function: FunctionNode, statements: Sequence[ast.stmt]) -> None:
+    """See that statements of a function use nothing that the answer defines beside it.
+
+    Raises:
+        Refused: they do, and it has no place.
+    """
+    used = {n.id for s in statements for n in ast.walk(s) if isinstance(n, ast.Name)}
+    for statement in tree.body:
+        if isinstance(statement, ast.Import | ast.ImportFrom) or function in ast.walk(statement):
+            continue
+        if beside := used & (_bound_at(statement) - {function.name}):
             raise Refused(
                 f"The answer for {function.name} was not applied: it needs "
                 f"{' and '.join(sorted(beside))}, defined beside the function."
             )
-    return tuple(needed)
 
 
 def bound_by(alias: ast.alias) -> str:
@@ -199,18 +217,3 @@ def _step(text: Text, statements: Sequence[ast.stmt]) -> int:
             depths = [columns(text.line(node.lineno - 1)) for node in (outer, inner[0])]
             steps.append(depths[1] - depths[0])
     return min((step for step in steps if step > 0), default=4)
-
-
-def _lines_inside_strings(code: str) -> set[int]:
-    """Lines, from 0, whose beginning belongs to a string literal of an earlier line."""
-    inside: set[int] = set()
-    opened: list[int] = []  # f-strings are several tokens from Python 3.12 on
-    for token in tokenize.generate_tokens(io.StringIO(code).readline):
-        name = tokenize.tok_name[token.type]
-        if name == "STRING":
-            inside.update(range(token.start[0], token.end[0]))
-        elif name.endswith("STRING_START"):
-            opened.append(token.start[0])
-        elif name.endswith("STRING_END"):
-            inside.update(range(opened.pop(), token.end[0]))
-    return inside

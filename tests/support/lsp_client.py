@@ -219,7 +219,7 @@ class LspClient:
     def of(self, method: str) -> list[Any]:
         """The parameters of all messages of a method that have come so far."""
         with self._changed:
-            return [m["params"] for m in self.received if m.get("method") == method]
+            return [m.get("params") for m in self.received if m.get("method") == method]
 
     def wait_for(self, wanted: Callable[[Message], bool]) -> Message:
         """The first message, past or to come, that `wanted` accepts."""
@@ -248,5 +248,5 @@ class LspClient:
                 self.received.append(message)
                 self._changed.notify_all()
             if "method" in message and "id" in message:
-                answer = self.answers.get(message["method"], lambda _: None)(message["params"])
+                answer = self.answers.get(message["method"], lambda _: None)(message.get("params"))
                 self.send({"jsonrpc": "2.0", "id": message["id"], "result": answer})

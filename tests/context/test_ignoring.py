@@ -53,8 +53,20 @@ def test_a_file_of_the_project_is_read(root: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [".env", ".env.local", "prod.env", "server.pem", "deploy/id_rsa", ".ssh/config", ".git/config"]
-    + ["secrets.toml", "conf/.aws/credentials", "Secrets.YAML", ".docker/config.json", "a.tfstate"],
+    [
+        ".env",
+        ".env.local",
+        "prod.env",
+        "server.pem",
+        "deploy/id_rsa",
+        ".ssh/config",
+        ".git/config",
+        "secrets.toml",
+        "conf/.aws/credentials",
+        "Secrets.YAML",
+        ".docker/config.json",
+        "a.tfstate",
+    ],
 )
 def test_a_secret_is_told_by_its_name_alone(root: Path, name: str) -> None:
     assert refused(root, write(root / name, "password")) == "may hold secrets"

@@ -1,8 +1,8 @@
 """Which files this process opens, told by the interpreter itself.
 
-    with openings() as opened:
-        ...
-    assert secret not in opened
+with openings() as opened:
+    ...
+assert secret not in opened
 """
 
 from __future__ import annotations

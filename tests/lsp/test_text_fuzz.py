@@ -89,7 +89,7 @@ class Session:
         self.documents.change(types.VersionedTextDocumentIdentifier(self.version, URI), made)
 
     def _whole(self) -> types.TextDocumentContentChangeWholeDocument:
-        before = bytes_as_text(self.editor)
+        before = self.editor.text()
         cut = self.chance.randrange(len(before) + 1)
         new = random_text(self.chance, 20)
         if self.chance.random() < 0.5:
@@ -117,16 +117,6 @@ class Session:
         return types.TextDocumentContentChangePartial(span, new)
 
 
-def bytes_as_text(editor: UnitText) -> str:
-    """The editor's text as a string of characters."""
-    codec = "utf-16-le" if editor.encoding == "utf-16" else "utf-32-le"
-    if editor.encoding == "utf-8":
-        return bytes(editor.units).decode("utf-8", "surrogatepass")
-    width = 2 if editor.encoding == "utf-16" else 4
-    data = b"".join(unit.to_bytes(width, "little") for unit in editor.units)
-    return data.decode(codec, "surrogatepass")
-
-
 def random_text(chance: random.Random, most: int) -> str:
     return "".join(chance.choices(WEIGHTED, k=chance.randint(min(1, most), most)))
 
@@ -134,7 +124,7 @@ def random_text(chance: random.Random, most: int) -> str:
 def assert_same(session: Session) -> None:
     """The same text, the same lines and the same places in them as a text that is read anew."""
     text = session.document.text
-    assert text.value == bytes_as_text(session.editor)
+    assert text.value == session.editor.text()
     assert list(text.line_starts) == list(Text(text.value).line_starts)
     encoding = session.documents.encoding
     assert [session.editor.units[start:end] for start, end in session.editor.lines()] == [

@@ -156,9 +156,12 @@ class LspClient:
 
     def code_actions(self, buffer: Buffer, offset: int, **context: Any) -> list[Message]:
         """The code actions at an offset."""
-        position = buffer.position(offset)
+        return self.code_actions_at(buffer.uri, buffer.position(offset), **context)
+
+    def code_actions_at(self, uri: str, position: Message, **context: Any) -> list[Message]:
+        """The code actions at a position."""
         params = {
-            "textDocument": {"uri": buffer.uri},
+            "textDocument": {"uri": uri},
             "range": {"start": position, "end": position},
             "context": {"diagnostics": [], **context},
         }

@@ -32,6 +32,11 @@ class UnitText:
         codec, kind = TYPES[self.encoding]
         return array.array(kind, text.encode(codec, "surrogatepass")).tolist()
 
+    def text(self) -> str:
+        """The text as a string of characters."""
+        codec, kind = TYPES[self.encoding]
+        return array.array(kind, self.units).tobytes().decode(codec, "surrogatepass")
+
     def lines(self) -> list[tuple[int, int]]:
         """Where each line begins and where its content ends, in units."""
         found, start, at = [], 0, 0
@@ -45,6 +50,10 @@ class UnitText:
                 start = after
             at = after
         return [*found, (start, len(self.units))]
+
+    def line_of(self, index: int) -> int:
+        """The number of the line that holds a unit."""
+        return sum(start <= index for start, _ in self.lines()) - 1
 
     def index(self, line: int, character: int) -> int:
         """The unit that a position stands in front of; outside of the text the nearest inside."""

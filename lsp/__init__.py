@@ -9,6 +9,7 @@
     python/        what is known of Python code: functions, stubs, answers, edits
     wire.py        frames on stdin and stdout
     protocol.py    one response for each request, whatever its parameters
+    logs.py        what is logged, and that it holds no text of anybody
     progress.py    work-done progress of one task, and its cancel button
     options.py     what an editor may set
     engine.py      the connection to a model

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -74,6 +75,8 @@ class LspClient:
 
     environment: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = (sys.executable, "-m", "assistant", "lsp")
+    errors: Path | None = None
+    """Where the process's stderr goes; None: where the test's does."""
     received: list[Message] = field(default_factory=list)
     answers: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
     """What to answer to the server's requests; without an entry null."""
@@ -81,13 +84,16 @@ class LspClient:
     _next_id: int = 0
 
     def __enter__(self) -> Self:
-        self.process = subprocess.Popen(
-            self.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            env={**os.environ, **self.environment},
-        )
+        with ExitStack() as opened:
+            errors = None if self.errors is None else opened.enter_context(self.errors.open("ab"))
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=ROOT,
+                env={**os.environ, **self.environment},
+            )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         return self
@@ -104,9 +110,13 @@ class LspClient:
     def forget(self) -> None:
         """Forget what has been received, once everything sent so far has been handled."""
         self.response(self.request("test/unknown", None))
+        self.clear()
+        self.answers.clear()
+
+    def clear(self) -> None:
+        """Forget what has been received so far."""
         with self._changed:
             self.received.clear()
-        self.answers.clear()
 
     def leave(self) -> int:
         """Shut the server down as an editor does; the exit code."""
@@ -235,6 +245,12 @@ class LspClient:
             if message is None:
                 raise AssertionError(f"not received within {PATIENCE} s; got {self.received}")
             return message
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until what has been received makes a condition true."""
+        with self._changed:
+            if not self._changed.wait_for(condition, PATIENCE):
+                raise AssertionError(f"not true within {PATIENCE} s; got {self.received}")
 
     def _read(self) -> None:
         stream = self.process.stdout

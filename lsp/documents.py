@@ -149,7 +149,8 @@ class Documents:
         """Take over a document's text from the editor."""
         self._open[item.uri] = Document(
             uri=item.uri,
-            language=item.language_id,
+            # The library lets other things through, which nobody expects.
+            language=item.language_id if isinstance(item.language_id, str) else "",
             version=item.version,
             text=Text(whole(item.text, self.encoding)),
             opening=next(self._openings),

@@ -8,7 +8,7 @@ blocks anew that it lies in; the others are shared with the text before it.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 
 BLOCK = 256
@@ -35,6 +35,10 @@ class LineStarts:
 
     def __len__(self) -> int:
         return self._first_lines[-1]
+
+    def __iter__(self) -> Iterator[int]:
+        for offset, block in zip(self._offsets, self._blocks, strict=False):
+            yield from (offset + start for start in block[:-1])
 
     def __getitem__(self, line: int) -> int:
         if not 0 <= line < len(self):

@@ -32,6 +32,12 @@ logger = logging.getLogger(__name__)
 
 Error = types.ErrorCodes | types.LSPErrorCodes
 INTERNAL = "Something failed inside of the language server; its log says where."
+_NOTEBOOKS = (
+    types.NOTEBOOK_DOCUMENT_DID_OPEN,
+    types.NOTEBOOK_DOCUMENT_DID_CHANGE,
+    types.NOTEBOOK_DOCUMENT_DID_CLOSE,
+)
+"""What the library would keep for nobody; the cells are documents like others."""
 _NO_PARAMS = (types.SHUTDOWN, types.EXIT)
 
 
@@ -42,6 +48,8 @@ class AssistantProtocol(LanguageServerProtocol):
 
     def __init__(self, server: AssistantServer, converter: Converter) -> None:
         super().__init__(server, converter)
+        for method in _NOTEBOOKS:
+            self.fm.builtin_features.pop(method, None)
         self.documents = Documents()
         self._initialized = False
 

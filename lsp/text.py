@@ -72,6 +72,11 @@ class Text:
         start, end = self.line_span(line)
         return self.value[start:end]
 
+    def lines(self) -> list[str]:
+        """The lines with their endings; together they are the text."""
+        bounds = pairwise((*self.line_starts, len(self.value)))
+        return [self.value[start:end] for start, end in bounds]
+
     def offset(self, place: Place, encoding: Encoding) -> int:
         """The offset of a position; one outside the text means the nearest inside it.
 

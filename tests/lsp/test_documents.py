@@ -46,6 +46,14 @@ def test_a_change_of_a_document_that_is_not_open_is_reported_not_raised() -> Non
     assert not documents.change(identifier, [types.TextDocumentContentChangeWholeDocument("x")])
 
 
+def test_a_language_that_is_no_text_is_none() -> None:
+    """The protocol library lets `null` and numbers through."""
+    documents = Documents()
+    documents.open(types.TextDocumentItem(URI, 7, 1, "x"))  # type: ignore[arg-type]
+
+    assert current(documents).language == ""
+
+
 def test_a_reversed_range_is_read_the_other_way_round() -> None:
     documents = opened("abcdef")
     span = types.Range(types.Position(0, 4), types.Position(0, 1))

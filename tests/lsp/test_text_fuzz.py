@@ -126,6 +126,8 @@ def assert_same(session: Session) -> None:
     text = session.document.text
     assert text.value == session.editor.text()
     assert list(text.line_starts) == list(Text(text.value).line_starts)
+    assert "".join(text.lines()) == text.value
+    assert len(text.lines()) == len(text.line_starts)
     encoding = session.documents.encoding
     assert [session.editor.units[start:end] for start, end in session.editor.lines()] == [
         session.editor.encoded(text.line(row)) for row in range(len(text.line_starts))

@@ -80,9 +80,7 @@ OTHER = 'def other(x):\n    """Something else."""\n'
 def implement(client: LspClient, buffer: Buffer) -> int:
     """Ask for the body of the one function in a buffer; the id of the request."""
     client.open(buffer)
-    actions = client.code_actions(buffer, 0)
-    (command,) = [one["command"] for one in actions if one["title"].startswith("Implement ")]
-    return client.run_command(command)
+    return client.run_command(client.offered(buffer, 0, "Implement "))
 
 
 def test_cancels_are_answered_while_a_model_writes_and_a_check_runs(session: Start) -> None:

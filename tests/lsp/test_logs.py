@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from assistant import locations
@@ -48,7 +49,7 @@ def written(errors: Path) -> str:
     return errors.read_text() + (log.read_text() if log.exists() else "")
 
 
-def wreak_havoc(client: LspClient, buffer: Buffer) -> None:
+def wreak_havoc(client: LspClient, buffer: Buffer, commands: Sequence[str] = ()) -> None:
     """Everything that a server could log something of: wrong in many ways, with a word in it."""
     place = buffer.position(0)
     span = {"start": place, "end": place}
@@ -57,9 +58,11 @@ def wreak_havoc(client: LspClient, buffer: Buffer) -> None:
             client.error_code(client.request(method, params))
         for method in ("textDocument/didChange", "textDocument/didOpen", SECRET):
             client.notify(method, params)
-    for arguments in ([SECRET], [{"uri": SECRET, "range": span}], [{"uri": buffer.uri}]):
-        command = {"command": "assistant.implement", "arguments": arguments}
-        client.response(client.request("workspace/executeCommand", command))
+    odd = {"uri": SECRET, "proposal": SECRET, "name": SECRET, "id": SECRET, "task": SECRET}
+    for arguments in ([SECRET], [odd | {"range": span}], [odd | {"uri": buffer.uri}]):
+        for name in commands:
+            command = {"command": name, "arguments": arguments}
+            client.response(client.request("workspace/executeCommand", command))
     change = {"contentChanges": [{"text": SECRET}]}
     identifier = {"uri": f"file:///{SECRET}", "version": 1}
     client.notify("textDocument/didChange", {"textDocument": identifier, **change})
@@ -78,13 +81,14 @@ def test_no_word_of_anybody_is_logged(tmp_path: Path) -> None:
         ScriptedEndpoint([f"There is no {SECRET} here.", refusal]) as endpoint,
         LspClient({"ASSISTANT_ENDPOINT_URL": endpoint.url}, errors=errors) as client,
     ):
-        client.initialize(initializationOptions={SECRET: SECRET})
+        options = {SECRET: SECRET}
+        capabilities = client.initialize(initializationOptions=options)["capabilities"]
+        commands = capabilities["executeCommandProvider"]["commands"]
         buffer = Buffer("file:///a.py", STUB)
         client.open(buffer)
         for _ in endpoint.replies:
-            (action,) = client.code_actions(buffer, 0)
-            client.result(client.run_command(action["command"]))
-        wreak_havoc(client, buffer)
+            client.result(client.run_command(client.offered(buffer, 0, "Implement ")))
+        wreak_havoc(client, buffer, commands)
 
         assert len(endpoint.requests) == 2
 

@@ -177,6 +177,13 @@ class LspClient:
         }
         return self.result(self.request("textDocument/codeAction", params)) or []
 
+    def offered(self, buffer: Buffer, offset: int, title: str) -> Message:
+        """The command of the one action at an offset whose title begins so."""
+        actions = self.code_actions(buffer, offset)
+        (command,) = (one["command"] for one in actions if one["title"].startswith(title))
+        found: Message = command
+        return found
+
     def run_command(self, command: Message, **more: Any) -> int:
         """Execute the command of a code action; the id of the request."""
         params = {"command": command["command"], "arguments": command["arguments"], **more}

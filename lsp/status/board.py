@@ -30,6 +30,7 @@ from lsp.status.state import (
     is_about_the_engine,
     kind_of,
 )
+from lsp.status.warming import suggests
 
 if TYPE_CHECKING:
     from lsp.server import AssistantServer
@@ -131,12 +132,12 @@ class Board:
     def settings_changed(self, message: str = CHANGED) -> None:
         """Something else is set: what is known may be true no more, and `message` says why.
 
-        What was open is opened anew in the background, where suggestions will want it.
+        What was open, or could not be, is opened in the background, where suggestions will want it.
         """
-        warm = self._server.engine.open_one() is not None
-        if warm or self._base.kind is not Kind.UNKNOWN:
+        wanted = self._server.engine.open_one() is not None or self._base.kind is not Kind.UNKNOWN
+        if wanted:
             self._set(Status(message=message))
-        if warm and self._server.features.inline:
+        if wanted and suggests(self._server):
             self._server.engine.warm()
 
     def _busy(self, number: int, what: str) -> None:

@@ -96,8 +96,6 @@ class Board:
         except AssistantError as error:
             self.failed(error)
             raise
-        except BaseException:
-            raise  # cancelled: this says nothing of the engine
         else:
             self.worked()
         finally:
@@ -180,7 +178,7 @@ class Board:
         """
         engine = self._server.engine
         connection = engine.open_one()
-        if connection is None or self._base.kind in FAILURES:
+        if connection is None:
             return
         self._last_look = time.monotonic()
         try:

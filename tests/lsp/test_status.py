@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from assistant import locations
 from tests.support.daemons import health, wait_until
 from tests.support.lsp_client import CAPABILITIES, Buffer, LspClient
 from tests.support.tiny_gguf import Tiny, chain_of, write
@@ -23,7 +24,6 @@ OURS = {
     "experimental": {"assistant": {"status": True}},
 }
 CODE = Buffer("file:///code.py", "x = 1\n")
-LETTER = Buffer("file:///letter.md", "Dear reader,\n")
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +66,6 @@ def test_code_warms_the_engine_up_and_a_killed_one_is_no_failure(
 ) -> None:
     options = {"model": str(models / "abcd.gguf")}
     client.initialize(capabilities=OURS, initializationOptions=options)
-    client.open(LETTER, language="markdown")
-    run(client, "assistant.status")
-    assert health() is None
     client.open(CODE)
     ready = wait_for_kind(client, "ready")
 
@@ -80,19 +77,13 @@ def test_code_warms_the_engine_up_and_a_killed_one_is_no_failure(
     assert kinds[:2] == ["unknown", "starting"]
     assert set(kinds[2:]) <= {"starting", "loading", "ready"}
 
-    pid = json.loads(daemon_info())["pid"]
+    pid = json.loads(locations.daemon_info_path().read_text())["pid"]
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: health() is None)
     now = run(client, "assistant.status")
     assert (now["kind"], now["inline"]) == ("unknown", {})
     assert "does not run any more; the next request starts it" in now["message"]
     assert client.of("window/showMessage") == []
-
-
-def daemon_info() -> str:
-    from assistant import locations
-
-    return locations.daemon_info_path().read_text()
 
 
 def test_why_suggestions_are_off_is_told(client: LspClient, models: Path) -> None:
@@ -121,22 +112,3 @@ def test_a_model_that_can_not_be_loaded_is_told_quietly_and_mended_by_the_settin
     wait_for_kind(client, "ready")
 
     assert client.of("window/showMessage") == []
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "options"),
-    [
-        (CAPABILITIES, {}),
-        (OURS, {"inline": False}),
-    ],
-    ids=["an editor without ghost text", "switched off"],
-)
-def test_opening_a_file_loads_no_model_where_nothing_would_be_suggested(
-    capabilities: dict[str, Any], options: dict[str, Any]
-) -> None:
-    with LspClient() as client:
-        client.initialize(capabilities=capabilities, initializationOptions=options)
-        client.open(CODE)
-
-        assert run(client, "assistant.status")["kind"] == "unknown"
-        assert health() is None

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, DaemonProblem
 from lsp.engine import Happened
 from lsp.status import looking
 from lsp.status.notices import Notices
@@ -84,17 +84,21 @@ class Board:
         return self.now.as_json() | more
 
     @contextmanager
-    def working(self, what: str = "Working") -> Iterator[None]:
+    def working(self, what: str = "Working", *, inline: bool = False) -> Iterator[None]:
         """Something is asked of the engine; shown as busy when it takes a while.
 
         An error of the engine that comes out of it stays on the board until something works again.
+
+        Args:
+            what: for people.
+            inline: it is a suggestion: where those are not to be had, others may be answered.
         """
         number = next(self._numbers)
         later = asyncio.get_running_loop().call_later(BUSY_AFTER, self._busy, number, what)
         try:
             yield
         except AssistantError as error:
-            self.failed(error)
+            self.failed(error, inline=inline)
             raise
         else:
             self.worked()
@@ -103,12 +107,13 @@ class Board:
             self._work.pop(number, None)
             self._show()
 
-    def failed(self, error: AssistantError) -> None:
+    def failed(self, error: AssistantError, *, inline: bool = False) -> None:
         """Something that was asked of the engine failed."""
-        if is_about_the_engine(error):
+        unable = inline and not isinstance(error, DaemonProblem)
+        if is_about_the_engine(error) and not unable:
             self._set(_of_error(error, opening=False))
-        elif type(error) is AssistantError:
-            # The end of an answer in words alone: whether the engine still is tells more.
+        elif unable or type(error) is AssistantError:
+            # In words alone, or of one role: whether the engine still is there tells more.
             self._look(error)
         else:
             self._look()
@@ -149,6 +154,7 @@ class Board:
             self._watching = None
         match what:
             case Happened.OPENING:
+                self._set(looking.opening(self._server.engine))
                 self._watching = self._start(looking.watch_opening(self._server.engine, self._set))
             case Happened.OPENED:
                 self._told.clear()

@@ -181,7 +181,8 @@ class InlineCompletions:
                 if asked.invoked:
                     # A model that is loaded on the way takes what it takes.
                     limit.reschedule(asyncio.get_running_loop().time() + seconds)
-                found = await self._suggestions(asked, request, connection)
+                with self._server.status.working("Completing", inline=True):
+                    found = await self._suggestions(asked, request, connection)
         except TimeoutError:
             if connection is None:
                 reason = "the model is not ready yet"

@@ -11,7 +11,7 @@ from assistant.inline.lines import indentation, opens_block
 from assistant.inline.place import LINE_END, Place
 from assistant.inline.suggestion import Suggestion, applied
 
-MOST_CHARACTERS = 40_000
+MOST_CHARACTERS = 16_000
 """A longer file is looked at from one definition at its left margin to another."""
 _LONGEST = 400_000
 """Beyond it nobody waits until the whole is parsed."""

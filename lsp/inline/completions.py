@@ -149,7 +149,8 @@ class InlineCompletions:
         if remembered is not None:
             self._log.figures.remembered += not isinstance(remembered, Nothing)
             return remembered
-        if reason := self._off(kind):
+        # Who presses a key for it wants it tried.
+        if not asked.invoked and (reason := self._off(kind)):
             return Nothing(reason)
         extra = self._server.context.for_inline(asked.document, asked.place.offset)
         request = request_for(asked.place, block=asked.invoked, extra=extra)
@@ -254,7 +255,10 @@ class InlineCompletions:
 
 def _fitting(asked: Asked, found: Sequence[Suggestion]) -> Found:
     kept = tuple(one for one in found if fits(asked, one))
-    return kept or Nothing("the suggestion does not go on behind the marked entry")
+    # What comes by itself is one; others were found when somebody asked by a key.
+    return kept[: None if asked.invoked else 1] or Nothing(
+        "the suggestion does not go on behind the marked entry"
+    )
 
 
 def _look_at(task: asyncio.Task[Any]) -> None:

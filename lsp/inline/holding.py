@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assistant.errors import AssistantError, DaemonProblem
+from assistant.errors import AssistantError, DaemonProblem, EndpointProblem, RequestProblem
 
 HELD_SECONDS = 30.0
+_SHORT_SECONDS = 2.0
 _LOADING_SECONDS = 1.0
 
 
@@ -26,19 +27,27 @@ class Hold:
             now: seconds of any clock.
             settings: other ones than at the failure are worth a try.
         """
-        if self.reason and (now >= self._until or settings != self._settings):
+        if settings != self._settings:
+            self.reason, self._failed = "", False
+        elif now >= self._until:
             self.reason = ""
         return self.reason
 
     def failed(self, error: AssistantError, now: float, settings: object) -> str:
         """A request failed; gives the reason."""
-        # A daemon that died is started once more by the next request, but not for ever.
-        first = isinstance(error, DaemonProblem) and not self._failed
+        held = HELD_SECONDS
+        if isinstance(error, RequestProblem) or self._died(error):
+            held = 0.0
+        elif isinstance(error, EndpointProblem) and not self._failed:
+            held = _SHORT_SECONDS
         self._failed = True
         self.reason = str(error.message).rstrip(".")
-        self._until = now if first else now + HELD_SECONDS
-        self._settings = settings
+        self._until, self._settings = now + held, settings
         return self.reason
+
+    def _died(self, error: AssistantError) -> bool:
+        """A daemon that died is started once more by the next request."""
+        return isinstance(error, DaemonProblem) and not self._failed
 
     def loading(self, reason: str, now: float, settings: object) -> None:
         """It takes a while until a model is there; asking meanwhile is in vain."""

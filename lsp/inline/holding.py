@@ -18,7 +18,8 @@ class Hold:
     reason: str = ""
     _until: float = 0.0
     _settings: object = None
-    _failed: bool = False
+    has_failed: bool = False
+    """The last request did, too."""
 
     def why(self, now: float, settings: object) -> str:
         """The reason, or an empty text: a model may be asked.
@@ -28,7 +29,7 @@ class Hold:
             settings: other ones than at the failure are worth a try.
         """
         if settings != self._settings:
-            self.reason, self._failed = "", False
+            self.reason, self.has_failed = "", False
         elif now >= self._until:
             self.reason = ""
         return self.reason
@@ -36,23 +37,20 @@ class Hold:
     def failed(self, error: AssistantError, now: float, settings: object) -> str:
         """A request failed; gives the reason."""
         held = HELD_SECONDS
-        if isinstance(error, RequestProblem) or self._died(error):
+        if isinstance(error, RequestProblem):
             held = 0.0
-        elif isinstance(error, EndpointProblem) and not self._failed:
+        elif isinstance(error, DaemonProblem | EndpointProblem) and not self.has_failed:
             held = _SHORT_SECONDS
-        self._failed = True
+        self.has_failed = True
         self.reason = str(error.message).rstrip(".")
         self._until, self._settings = now + held, settings
         return self.reason
 
-    def _died(self, error: AssistantError) -> bool:
-        """A daemon that died is started once more by the next request."""
-        return isinstance(error, DaemonProblem) and not self._failed
-
-    def loading(self, reason: str, now: float, settings: object) -> None:
-        """It takes a while until a model is there; asking meanwhile is in vain."""
-        self.reason, self._until, self._settings = reason, now + _LOADING_SECONDS, settings
+    def unable(self, reason: str, now: float, settings: object, *, soon: bool) -> None:
+        """No model can; `soon`: one is on its way."""
+        held = _LOADING_SECONDS if soon else HELD_SECONDS
+        self.reason, self._until, self._settings = reason, now + held, settings
 
     def worked(self) -> None:
         """A model answered."""
-        self.reason, self._failed = "", False
+        self.reason, self.has_failed = "", False

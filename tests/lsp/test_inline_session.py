@@ -23,22 +23,23 @@ URI = "file:///nowhere/a.py"
 class Session:
     """A server with a document, in this process, and the requests of its editor."""
 
-    def __init__(self, url: str, text: str, encoding: Any = "utf-16") -> None:
+    def __init__(self, url: str, text: str, *, encoding: Any = "utf-16", uri: str = URI) -> None:
         self.server = AssistantServer()
         self.server.engine.flags = {"endpoint.url": url}
         self.server.documents.encoding = encoding
+        self.uri = uri
         self.text, self.version = text.replace("|", "", 1), 1
         self.offset = text.index("|")
-        item = types.TextDocumentItem(URI, "python", 1, self.text)
+        item = types.TextDocumentItem(self.uri, "python", 1, self.text)
         self.server.documents.open(item)
 
     def type(self, text: str) -> None:
         documents = self.server.documents
-        span = documents.range(documents.get(URI), self.offset, self.offset)
+        span = documents.range(documents.get(self.uri), self.offset, self.offset)
         self.version += 1
-        identifier = types.VersionedTextDocumentIdentifier(self.version, URI)
+        identifier = types.VersionedTextDocumentIdentifier(self.version, self.uri)
         documents.change(identifier, [types.TextDocumentContentChangePartial(span, text)])
-        self.text = documents.get(URI).text.value
+        self.text = documents.get(self.uri).text.value
         self.offset += len(text)
 
     async def items(self, *, invoked: bool = False) -> list[types.InlineCompletionItem]:
@@ -46,8 +47,8 @@ class Session:
         documents = self.server.documents
         params = types.InlineCompletionParams(
             types.InlineCompletionContext(kind),
-            types.TextDocumentIdentifier(URI),
-            documents.range(documents.get(URI), self.offset, self.offset).start,
+            types.TextDocumentIdentifier(self.uri),
+            documents.range(documents.get(self.uri), self.offset, self.offset).start,
         )
         return await self.server.inline.inline_items(params) or []
 
@@ -57,7 +58,7 @@ class Session:
 
     @property
     def reasons(self) -> list[str]:
-        return [one.reason for one in self.server.reasons.newest(URI)]
+        return [one.reason for one in self.server.reasons.newest(self.uri)]
 
     @property
     def figures(self) -> dict[str, int]:
@@ -109,10 +110,7 @@ def test_a_server_that_can_not_is_asked_once() -> None:
         for key in "abc":
             session.type(key)
             assert await session.items() == []
-        assert len(session.reasons) == 3
-        assert {reason.partition("(")[0] for reason in session.reasons} == {
-            session.reasons[0].partition("(")[0]
-        }
+        assert session.reasons == [session.server.inline.off_reason()]
         assert "has no /infill" in session.server.inline.off_reason()
         assert session.figures["asked"] == 1
 
@@ -129,7 +127,7 @@ def test_a_server_that_can_not_is_asked_once() -> None:
     [
         (ModelProblem("m."), [HELD_SECONDS, HELD_SECONDS]),
         (EndpointProblem("m."), [2.0, HELD_SECONDS]),
-        (DaemonProblem("m."), [0.0, HELD_SECONDS]),
+        (DaemonProblem("m."), [2.0, HELD_SECONDS]),
         (RequestProblem("m."), [0.0, 0.0]),
     ],
 )
@@ -147,6 +145,16 @@ def test_how_long_nobody_is_asked(error: Any, held: list[float]) -> None:
     assert hold.failed(error, now, {}) == "m"
     assert (hold.why(now, {}) == "m") is (held[0] > 0)
     assert hold.why(now, {"model": "another"}) == ""
+
+
+def test_a_file_that_may_hold_secrets_is_not_sent() -> None:
+    async def scenario(session: Session) -> None:
+        for invoked in (False, True):
+            assert await session.items(invoked=invoked) == []
+        assert session.reasons == ["the file may hold secrets"]
+        assert session.endpoint.requests == []
+
+    play(scenario, "1\n", text="KEY=|\n", uri="file:///nowhere/.env")
 
 
 def test_switched_off_is_a_reason() -> None:

@@ -203,7 +203,12 @@ def _handler_for(endpoint: ScriptedEndpoint) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if self.path.endswith("/infill") and endpoint.infill:
-                self._fill(endpoint.take(body))
+                if "input_prefix" in body:
+                    self._fill(endpoint.take(body))
+                else:
+                    self._json(
+                        400, {"error": {"code": 400, "message": '"input_prefix" is required'}}
+                    )
                 self.close_connection = True
                 return
             if not self.path.endswith("/chat/completions"):

@@ -72,8 +72,10 @@ class Score:
     count: int = 0
     restored: int = 0
     """The file is as it was."""
+    only_space: int = 0
+    """It is, but for white space at the ends of lines."""
     passing: int = 0
-    """It is another and passes the tests."""
+    """It is another and passes the tests; so does one with other white space."""
     beginning: int = 0
     """What is shown is the beginning of what is missing."""
     refused: Counter[str] = field(default_factory=Counter)
@@ -123,12 +125,19 @@ def take(score: Score, gap: Gap, outcome: Suggestion | Nothing, *, run: bool) ->
     text = applied(gap.text, outcome)
     if text == gap.whole:
         score.restored += 1
-    elif run and passes(text, gap.tests):
+        return
+    score.only_space += _bare(text) == _bare(gap.whole)
+    if run and passes(text, gap.tests):
         score.passing += 1
     else:
         said = outcome.text.strip()
-        score.beginning += bool(said) and gap.middle.strip().startswith(said)
-        score.failing.append(gap.task)
+        whole = _bare(text) == _bare(gap.whole)
+        score.beginning += not whole and gap.middle.strip().startswith(said)
+        score.failing += [] if whole else [gap.task]
+
+
+def _bare(text: str) -> list[str]:
+    return [line.rstrip() for line in text.rstrip().split("\n")]
 
 
 def filters(kind: str, tasks: Iterable[Gap], *, block: bool, run: bool = True) -> Score:

@@ -82,6 +82,35 @@ def test_explained_is_what_is_sent_to_the_letter(shared, project, server) -> Non
     assert "Left out:\n  long.py: no room (named in the request)" in told
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("from shop.rates import fee\n\n", "it imports shop.rates of the project"),
+        ("", "it needs names of its file"),
+    ],
+)
+def test_code_that_uses_what_was_named_is_not_wrong_for_that(
+    shared, project, lines: str, said: str
+) -> None:
+    """The sandbox has nothing of the project, so the code is not run."""
+    code = f'{lines}def twice():\n    """\n    >>> twice()\n    10\n    """\n    return 2 * fee()\n'
+    with ScriptedEndpoint([f"```python\n{code}```\n"], context_length=8192) as server:
+        done = ask(shared, server, "twice the fee of @shop/rates.py:fee")
+    assert (done.returncode, done.stdout) == (0, code)
+    assert "verdict: parsed: it parses and its names resolve; " in done.stderr
+    assert said in done.stderr
+
+
+def test_code_that_needs_nothing_of_it_is_run_as_ever(shared, project) -> None:
+    wrong = 'def double(x):\n    """\n    >>> double(2)\n    5\n    """\n    return 2 * x\n'
+    undefined = "from shop.rates import fee\n\ndef double(x):\n    return fee() * unheard\n"
+    for code in (wrong, undefined):
+        with ScriptedEndpoint([f"```python\n{code}```\n"], context_length=8192) as server:
+            done = ask(shared, server, "double(x), see @shop/rates.py")
+        assert done.returncode == 3, done.stderr
+    assert "unheard is not defined" in done.stderr
+
+
 def test_what_finds_no_room_is_told_even_if_nobody_asks(shared, project, server) -> None:
     done = ask(shared, server, "double(x), see @long.py")
     assert "long.py is not sent: no room. scripted has room for 2048 tokens" in done.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.client.types import ModelInfo
@@ -75,6 +75,7 @@ def test_neighbours_of_one_file_become_one_piece() -> None:
     ]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(st.lists(st.integers(0, 100), min_size=1, max_size=3), max_size=8),
     st.integers(0, 200),

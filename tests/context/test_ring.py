@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.context.outline import words
@@ -57,6 +57,7 @@ def test_resemblance_is_dices() -> None:
     assert resemblance(words("a"), words("a")) == 1.0
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.integers(0, 200), st.integers(0, 1200))
 def test_lines_around_a_place(count: int, offset: int) -> None:
     """As many as there may be, whole, and with the place in them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -10,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
+
+from tests.support import neovim_fetch
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = ROOT / "lsp" / "clients" / "neovim"
@@ -20,19 +23,52 @@ PATIENCE = 30.0
 OLDEST = (0, 11)
 
 
-def find_neovim() -> tuple[str, str]:
+@functools.cache
+def find_neovim(version: str = "") -> tuple[str, str]:
     """The program to use and, when there is none that will do, the reason.
 
-    `ASSISTANT_TEST_NVIM` names one; otherwise it is `nvim` on the path.
+    `ASSISTANT_TEST_NVIM` names one; otherwise it is `nvim` on the path, or the newest one that was
+    fetched before, or fetched now where `ASSISTANT_FETCH_EDITORS` is set.
+
+    Args:
+        version: "0.11" or "0.12" asks for that one alone.
     """
-    program = os.environ.get("ASSISTANT_TEST_NVIM") or shutil.which("nvim")
-    if not program:
-        return "", "no nvim on the path; ASSISTANT_TEST_NVIM can name one"
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    reasons = []
+    for program in _programs(version or "0.12", reasons):
+        found = _version_of(program)
+        if found is None or found < OLDEST:
+            reasons.append(f"{program} is no Neovim 0.11 or newer")
+        elif version and version != "{}.{}".format(*found):
+            reasons.append(f"{program} is Neovim {found[0]}.{found[1]}, not {version}")
+        else:
+            return program, ""
+    return "", "; ".join(reasons)
+
+
+def _programs(version: str, reasons: list[str]) -> Iterator[str]:
+    """Where one may be, the best first; what keeps the last from being had is noted."""
+    if named := os.environ.get("ASSISTANT_TEST_NVIM"):
+        yield named
+    if installed := shutil.which("nvim"):
+        yield installed
+    if fetched := neovim_fetch.cached(version):
+        yield str(fetched)
+    elif os.environ.get("ASSISTANT_FETCH_EDITORS"):
+        try:
+            yield str(neovim_fetch.fetch(version))
+        except neovim_fetch.NotToBeHad as problem:
+            reasons.append(str(problem))
+    else:
+        reasons.append(f"no Neovim {version} here; `make test-editors` fetches one")
+
+
+def _version_of(program: str) -> tuple[int, int] | None:
+    try:
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
     version = re.search(r"NVIM v(\d+)\.(\d+)", said.stdout)
-    if version is None or tuple(map(int, version.groups())) < OLDEST:
-        return "", f"{program} is older than 0.11: {said.stdout.splitlines()[:1]}"
-    return program, ""
+    return (int(version[1]), int(version[2])) if version else None
 
 
 class Neovim:

@@ -72,30 +72,40 @@ def _version_of(program: str) -> tuple[int, int] | None:
 
 
 class Neovim:
-    """One editor with our plugin and a file open; a context manager."""
+    """One editor with our plugin and a file open; a context manager.
 
-    def __init__(self, program: str, file: Path, environment: Mapping[str, str]) -> None:
+    Attributes:
+        pid: the editor's process.
+    """
+
+    def __init__(
+        self,
+        program: str,
+        file: Path,
+        environment: Mapping[str, str],
+        *,
+        options: Mapping[str, Any] | None = None,
+        plugin: bool = True,
+    ) -> None:
+        """Set it up.
+
+        Args:
+            program: the editor.
+            file: the file to open.
+            environment: more variables for the editor, and so for the server.
+            options: the server's `init_options`.
+            plugin: False: only `vim.lsp.config` and `vim.lsp.enable`, nothing of ours.
+        """
         self.program = program
         # A socket's path must be short, shorter than pytest's folders are.
         self._folder = Path(tempfile.mkdtemp(prefix="nvim-"))
         self._socket = self._folder / "socket"
-        self._environment = {**os.environ, "XDG_STATE_HOME": str(self._folder), **environment}
+        folders = {f"XDG_{name}_HOME": str(self._folder) for name in ("STATE", "CONFIG", "DATA")}
+        self._environment = {**os.environ, **folders, **environment}
         config = self._folder / "init.lua"
-        server = json.dumps([sys.executable, "-m", "assistant", "lsp"])
-        config.write_text(
-            f"vim.opt.runtimepath:append({json.dumps(str(PLUGIN))})\n"
-            "vim.opt.swapfile = false\n"
-            f"vim.lsp.config('assistant', {{ cmd = vim.json.decode({json.dumps(server)}),"
-            f" cmd_cwd = {json.dumps(str(ROOT))} }})\n"
-        )
-        self._arguments = [
-            "--headless",
-            "-u",
-            str(config),
-            "--listen",
-            str(self._socket),
-            str(file),
-        ]
+        config.write_text(_config(options or {}, plugin=plugin))
+        arguments = ["--headless", "-u", str(config), "--listen", str(self._socket), str(file)]
+        self._arguments = arguments
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -105,6 +115,7 @@ class Neovim:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        self.pid = self._process.pid
         deadline = time.monotonic() + PATIENCE
         while not self._socket.exists():
             assert self._process.poll() is None, "Neovim ended at once"
@@ -129,8 +140,9 @@ class Neovim:
             text=True,
             env=self._environment,
             timeout=PATIENCE,
-            check=True,
+            check=False,
         )
+        assert said.returncode == 0, f"{statements}\n{said.stderr}"
         return json.loads(said.stdout)
 
     def wait_until(self, condition: str) -> None:
@@ -140,16 +152,62 @@ class Neovim:
             if time.monotonic() > deadline:
                 raise AssertionError(f"never true: {condition}\n{self.text()}\n{self.messages()}")
 
+    def type(self, keys: str) -> None:
+        """Type keys as a person would, `<Esc>` and the like by name; returns at once."""
+        self.lua(f"vim.api.nvim_input({json.dumps(keys)})")
+
     def text(self) -> str:
         """The current buffer."""
         lines = self.lua("return vim.api.nvim_buf_get_lines(0, 0, -1, false)")
         return "".join(f"{line}\n" for line in lines)
 
-    def put_cursor(self, line: int) -> None:
+    def shown(self, namespace: str) -> str:
+        """The virtual text of a namespace in the current buffer: what is seen, not in the text."""
+        shown: str = self.lua(_SHOWN.replace("NAMESPACE", namespace))
+        return shown
+
+    def ghost(self) -> str:
+        """The suggestion that is shown."""
+        return self.shown("nvim.lsp.inline_completion")
+
+    def preview(self) -> str:
+        """The proposals that are shown."""
+        return self.shown("assistant")
+
+    def put_cursor(self, line: int, column: int = 0) -> None:
         """Put the cursor on a line, from 1."""
-        self.lua(f"vim.api.nvim_win_set_cursor(0, {{ {line}, 0 }})")
+        self.lua(f"vim.api.nvim_win_set_cursor(0, {{ {line}, {column} }})")
 
     def messages(self) -> str:
         """What the editor has told the person so far."""
         said: str = self.lua("return vim.fn.execute('messages')")
         return said
+
+
+_SHOWN = r"""
+local space, lines = vim.api.nvim_create_namespace('NAMESPACE'), {}
+local function add(chunks)
+  table.insert(lines, table.concat(vim.tbl_map(function(chunk) return chunk[1] end, chunks)))
+end
+for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, space, 0, -1, { details = true })) do
+  if mark[4].virt_text then add(mark[4].virt_text) end
+  for _, line in ipairs(mark[4].virt_lines or {}) do add(line) end
+end
+return table.concat(lines, '\n')
+"""
+
+
+def _config(options: Mapping[str, Any], *, plugin: bool) -> str:
+    server = json.dumps([sys.executable, "-m", "assistant", "lsp"])
+    given = json.dumps(json.dumps(options or None))
+    lines = [
+        "vim.opt.swapfile = false",
+        f"vim.lsp.config('assistant', {{ cmd = vim.json.decode({json.dumps(server)}),"
+        f" cmd_cwd = {json.dumps(str(ROOT))},"
+        f" init_options = vim.json.decode({given}) }})",
+    ]
+    if plugin:
+        lines.insert(0, f"vim.opt.runtimepath:append({json.dumps(str(PLUGIN))})")
+    else:
+        lines.append("vim.lsp.enable('assistant')")
+    return "\n".join(lines)

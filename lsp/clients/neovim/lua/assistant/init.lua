@@ -9,10 +9,23 @@ local function tell(text, level)
   vim.notify('assistant: ' .. text, level or vim.log.levels.INFO)
 end
 
+--- What each command of the server is given.
+local takes = {
+  generate = { 'task', 'uri', 'range', 'version', 'instruction', 'diagnostic' },
+  accept = { 'uri', 'proposal' },
+  reject = { 'uri', 'proposal' },
+  verify = { 'uri', 'proposal' },
+  reasoning = { 'uri', 'proposal' },
+  context = { 'uri', 'position' },
+  why = { 'uri' },
+}
+
 --- What is said about an answer; about the other commands the server speaks itself.
 local words = {
   cancel = function(result) return result.cancelled == 0 and 'nothing is being written' end,
-  selectModel = function(result) return result.model and 'the model is ' .. result.model end,
+  context = function(result) require('assistant.view').read(result.text or 'Nothing was sent.') end,
+  reasoning = function(result) return result.reason end,
+  selectModel = function(result) return result.reason end,
   status = function(result) return ('%s. %s'):format(result.kind, result.message or '') end,
   why = function(result)
     local lines = vim.tbl_map(function(one)
@@ -20,7 +33,6 @@ local words = {
     end, result.reasons)
     return #lines > 0 and table.concat(lines, '\n') or 'no suggestion was held back here'
   end,
-  context = function(result) require('assistant.view').read(result.text or 'Nothing was sent.') end,
 }
 
 --- Run one of the server's commands.
@@ -28,28 +40,31 @@ local words = {
 ---@param task? string for `generate`
 ---@param given table what a user command's function is given
 function M.run(name, task, given)
-  local buffer = vim.api.nvim_get_current_buf()
+  local buffer, util = vim.api.nvim_get_current_buf(), vim.lsp.util
   local client = vim.lsp.get_clients({ bufnr = buffer, name = 'assistant' })[1]
   if not client then
     return tell('no server is attached to this buffer; see :checkhealth assistant', vim.log.levels.WARN)
   elseif task == 'rewrite' and given.args == '' then
     given.args = vim.fn.input('Rewrite how? ')
   end
-  local util, encoding = vim.lsp.util, client.offset_encoding
   local first, last = { given.line1, 0 }, { given.line2, math.max(0, #vim.fn.getline(given.line2) - 1) }
-  local place = given.range > 0 and util.make_given_range_params(first, last, buffer, encoding)
-    or util.make_range_params(0, encoding)
+  local place = given.range > 0 and util.make_given_range_params(first, last, buffer, client.offset_encoding)
+    or util.make_range_params(0, client.offset_encoding)
   local found = task == 'fix' and vim.diagnostic.get(buffer, { lnum = vim.fn.line('.') - 1 })[1]
-  local argument = {
-    uri = place.textDocument.uri,
-    position = place.range.start,
-    range = task and place.range,
-    version = util.buf_versions[buffer],
-    proposal = not task and name ~= 'cancel' and require('assistant.proposals').nearest() or nil,
+  local known = {
     task = task,
+    uri = place.textDocument.uri,
+    range = place.range,
+    position = place.range.start,
+    version = util.buf_versions[buffer],
+    proposal = require('assistant.proposals').nearest(),
     instruction = given.args ~= '' and given.args or nil,
     diagnostic = found and { message = found.message, code = found.code } or nil,
   }
+  local argument = vim.empty_dict()
+  for _, key in ipairs(takes[name] or {}) do
+    argument[key] = known[key]
+  end
   running = running + 1
   local params = { command = 'assistant.' .. name, arguments = { argument } }
   client:request('workspace/executeCommand', params, function(failure, result)

@@ -52,6 +52,9 @@ function M.on_proposals(_, params)
     for _, told in ipairs(params.proposals) do
       now[told.id] = vim.tbl_extend('force', before[told.id] or { code = '' }, told)
       draw(buffer, now[told.id])
+      if told.task == 'explain' and not before[told.id] then
+        require('assistant.view').open(told.document) -- all of it is there
+      end
     end
     for id, one in pairs(before) do
       if not now[id] then

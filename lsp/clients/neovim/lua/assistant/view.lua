@@ -54,10 +54,15 @@ function M.on_show(failure, params, context)
   if not vim.startswith(params.uri, 'assistant:') then
     return vim.lsp.handlers['window/showDocument'](failure, params, context)
   end
-  local buffer = vim.uri_to_bufnr(params.uri)
+  M.open(params.uri)
+  return { success = true }
+end
+
+--- Show a document of the server.
+function M.open(uri)
+  local buffer = vim.uri_to_bufnr(uri)
   vim.fn.bufload(buffer)
   show(buffer)
-  return { success = true }
 end
 
 --- Show a text.

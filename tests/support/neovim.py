@@ -103,7 +103,7 @@ class Neovim:
         folders = {f"XDG_{name}_HOME": str(self._folder) for name in ("STATE", "CONFIG", "DATA")}
         self._environment = {**os.environ, **folders, **environment}
         config = self._folder / "init.lua"
-        config.write_text(_config(options or {}, plugin=plugin))
+        config.write_text(_config(options, plugin=plugin))
         arguments = ["--headless", "-u", str(config), "--listen", str(self._socket), str(file)]
         self._arguments = arguments
 
@@ -197,15 +197,15 @@ return table.concat(lines, '\n')
 """
 
 
-def _config(options: Mapping[str, Any], *, plugin: bool) -> str:
-    server = json.dumps([sys.executable, "-m", "assistant", "lsp"])
-    given = json.dumps(json.dumps(options or None))
-    lines = [
-        "vim.opt.swapfile = false",
-        f"vim.lsp.config('assistant', {{ cmd = vim.json.decode({json.dumps(server)}),"
-        f" cmd_cwd = {json.dumps(str(ROOT))},"
-        f" init_options = vim.json.decode({given}) }})",
-    ]
+def _config(options: Mapping[str, Any] | None, *, plugin: bool) -> str:
+    """The editor's `init.lua`."""
+    settings: dict[str, Any] = {"cmd": [sys.executable, "-m", "assistant", "lsp"]}
+    settings["cmd_cwd"] = str(ROOT)
+    if options is not None:
+        settings["init_options"] = options
+    # JSON in JSON's quotes, which Lua reads alike.
+    decoded = f"vim.json.decode({json.dumps(json.dumps(settings))})"
+    lines = ["vim.opt.swapfile = false", f"vim.lsp.config('assistant', {decoded})"]
     if plugin:
         lines.insert(0, f"vim.opt.runtimepath:append({json.dumps(str(PLUGIN))})")
     else:

@@ -14,6 +14,7 @@ for name, does in pairs({
   Accept = { 'accept', 'Put the proposal at the cursor into the buffer' },
   Reject = { 'reject', 'Drop the proposal at the cursor' },
   Cancel = { 'cancel', 'Stop what is being written' },
+  Verify = { 'verify', 'Check the proposal at the cursor once more' },
   Reasoning = { 'reasoning', 'Read the reasoning of the proposal at the cursor' },
   Context = { 'context', 'What the model is sent for the cursor' },
   Why = { 'why', 'Why was nothing suggested?' },
@@ -31,7 +32,7 @@ vim.api.nvim_create_autocmd('LspAttach', {
   group = group,
   callback = function(event)
     if vim.lsp.get_client_by_id(event.data.client_id).name == 'assistant' then
-      require('assistant.inline').attach(event.buf)
+      require('assistant.inline').attach(event.data.client_id, event.buf)
     end
   end,
 })

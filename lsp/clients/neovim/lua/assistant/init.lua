@@ -1,31 +1,13 @@
--- What the commands do: ask the server, show what it says.
--- Everything that knows code, models or edits is in the server.
+-- What the commands do: ask the server, show what it says. Code, models and edits are its business.
 local M = {}
 
 local state = {} -- the server's last status
-local running = 0
 
-local function tell(text, level)
-  vim.notify('assistant: ' .. text, level or vim.log.levels.INFO)
-end
-
---- What each command of the server is given.
-local takes = {
-  generate = { 'task', 'uri', 'range', 'version', 'instruction', 'diagnostic' },
-  accept = { 'uri', 'proposal' },
-  reject = { 'uri', 'proposal' },
-  verify = { 'uri', 'proposal' },
-  reasoning = { 'uri', 'proposal' },
-  context = { 'uri', 'position' },
-  why = { 'uri' },
-}
-
---- What is said about an answer; about the other commands the server speaks itself.
+--- What is said about an answer; about those of the other commands the server speaks itself.
 local words = {
   cancel = function(result) return result.cancelled == 0 and 'nothing is being written' end,
   context = function(result) require('assistant.view').read(result.text or 'Nothing was sent.') end,
   reasoning = function(result) return result.reason end,
-  selectModel = function(result) return result.reason end,
   status = function(result) return ('%s. %s'):format(result.kind, result.message or '') end,
   why = function(result)
     local lines = vim.tbl_map(function(one)
@@ -43,7 +25,7 @@ function M.run(name, task, given)
   local buffer, util = vim.api.nvim_get_current_buf(), vim.lsp.util
   local client = vim.lsp.get_clients({ bufnr = buffer, name = 'assistant' })[1]
   if not client then
-    return tell('no server is attached to this buffer; see :checkhealth assistant', vim.log.levels.WARN)
+    return vim.notify('assistant: no server is attached here; see :checkhealth assistant', vim.log.levels.WARN)
   elseif task == 'rewrite' and given.args == '' then
     given.args = vim.fn.input('Rewrite how? ')
   end
@@ -51,26 +33,28 @@ function M.run(name, task, given)
   local place = given.range > 0 and util.make_given_range_params(first, last, buffer, client.offset_encoding)
     or util.make_range_params(0, client.offset_encoding)
   local found = task == 'fix' and vim.diagnostic.get(buffer, { lnum = vim.fn.line('.') - 1 })[1]
-  local known = {
-    task = task,
-    uri = place.textDocument.uri,
-    range = place.range,
-    position = place.range.start,
-    version = util.buf_versions[buffer],
-    proposal = require('assistant.proposals').nearest(),
-    instruction = given.args ~= '' and given.args or nil,
-    diagnostic = found and { message = found.message, code = found.code } or nil,
+  local uri = place.textDocument.uri
+  local proposal = { uri = uri, proposal = require('assistant.proposals').nearest() }
+  local arguments = {
+    generate = {
+      task = task,
+      uri = uri,
+      range = place.range,
+      version = util.buf_versions[buffer],
+      instruction = given.args ~= '' and given.args or nil,
+      diagnostic = found and { message = found.message, code = found.code } or nil,
+    },
+    context = { uri = uri, position = place.range.start },
+    why = { uri = uri },
+    accept = proposal,
+    reject = proposal,
+    verify = proposal,
+    reasoning = proposal,
   }
-  local argument = vim.empty_dict()
-  for _, key in ipairs(takes[name] or {}) do
-    argument[key] = known[key]
-  end
-  running = running + 1
-  local params = { command = 'assistant.' .. name, arguments = { argument } }
+  local params = { command = 'assistant.' .. name, arguments = { arguments[name] or vim.empty_dict() } }
   client:request('workspace/executeCommand', params, function(failure, result)
-    running = running - 1
     local said = failure and failure.message or words[name] and words[name](result)
-    return said and tell(said, failure and vim.log.levels.ERROR)
+    return said and vim.notify('assistant: ' .. said, vim.log.levels[failure and 'ERROR' or 'INFO'])
   end, buffer)
 end
 
@@ -84,11 +68,6 @@ end
 function M.on_status(_, status)
   state = status
   vim.cmd.redrawstatus({ bang = true })
-end
-
----@return boolean whether a request of ours runs
-function M.is_running()
-  return running > 0
 end
 
 return M

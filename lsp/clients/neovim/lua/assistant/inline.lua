@@ -69,8 +69,12 @@ function M.choose(count)
 end
 
 --- Show suggestions in a buffer, and give it keys.
-function M.attach(buffer)
-  if vim.b[buffer].assistant_inline or not vim.lsp.inline_completion then
+function M.attach(client, buffer)
+  if not vim.lsp.inline_completion then
+    -- By itself Neovim would take no more than its first word.
+    local function convert(item) return { word = item.textEdit.newText } end
+    return vim.lsp.completion.enable(true, client, buffer, { convert = convert })
+  elseif vim.b[buffer].assistant_inline then
     return
   end
   vim.b[buffer].assistant_inline = true

@@ -1,4 +1,4 @@
--- Windows for reading: the server's documents (`assistant:/...`), which may still grow, and plain texts.
+-- A window for reading: the server's documents (`assistant:/...`), which may still grow, and plain texts.
 local M = {}
 
 --- Replace the text; a window whose cursor is at the end follows it.
@@ -13,20 +13,21 @@ local function fill(buffer, text)
   end
 end
 
---- Show a buffer beside the current window, for reading.
+--- Show a buffer for reading in the window that was opened for that before, or beside the current one.
 local function show(buffer)
+  local window = vim.iter(vim.api.nvim_list_wins()):find(function(one) return vim.w[one].assistant end)
+  if not window then
+    local here = vim.api.nvim_get_current_win()
+    vim.cmd(vim.g.assistant_split or 'botright vsplit')
+    window = vim.api.nvim_get_current_win()
+    vim.w.assistant, vim.wo.wrap, vim.wo.linebreak, vim.wo.number = true, true, true, false
+    vim.api.nvim_set_current_win(here)
+  end
+  vim.api.nvim_win_set_buf(window, buffer)
   vim.bo[buffer].buftype, vim.bo[buffer].bufhidden, vim.bo[buffer].swapfile = 'nofile', 'wipe', false
   vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = buffer, nowait = true, desc = 'Close' })
   -- Some packages of Neovim come without the parser, and its file type then fails.
-  local kind = vim.treesitter.language.add('markdown') and 'filetype' or 'syntax'
-  vim.bo[buffer][kind] = 'markdown'
-  if vim.fn.bufwinid(buffer) == -1 then
-    local here = vim.api.nvim_get_current_win()
-    vim.cmd(vim.g.assistant_split or 'botright vsplit')
-    vim.api.nvim_win_set_buf(0, buffer)
-    vim.wo.wrap, vim.wo.linebreak, vim.wo.number, vim.wo.relativenumber = true, true, false, false
-    vim.api.nvim_set_current_win(here)
-  end
+  vim.bo[buffer][vim.treesitter.language.add('markdown') and 'filetype' or 'syntax'] = 'markdown'
 end
 
 --- Get the text of a document from the server.
@@ -35,9 +36,7 @@ function M.load(buffer)
   for _, client in ipairs(vim.lsp.get_clients({ name = 'assistant' })) do
     local params = { uri = vim.api.nvim_buf_get_name(buffer) }
     client:request('workspace/textDocumentContent', params, function(_, result)
-      if result and vim.api.nvim_buf_is_valid(buffer) then
-        fill(buffer, result.text)
-      end
+      return result and vim.api.nvim_buf_is_valid(buffer) and fill(buffer, result.text)
     end)
   end
 end

@@ -28,9 +28,9 @@ local function insert(item, part)
   local cursor, line = vim.api.nvim_win_get_cursor(0), vim.api.nvim_get_current_line()
   local typed = line:sub(was.column + 1, cursor[2])
   local there = was.line:sub(first + 1, was.column) .. typed
-  local fits = vim.startswith(text, there)
+  local fits = vim.startswith(text, there) -- or it takes the place of white space: indents less
   local same = line == was.line:sub(1, was.column) .. typed .. was.line:sub(was.column + 1)
-  if cursor[1] ~= was.row or not same or not (fits or typed == '') then
+  if cursor[1] ~= was.row or not same or not (fits or typed == '' and not there:find('%S')) then
     return
   end
   local rest, taken, command = text:sub(#there + 1), text, item.command

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -120,8 +120,7 @@ class Neovim:
         while not self._socket.exists():
             assert self._process.poll() is None, "Neovim ended at once"
             assert time.monotonic() < deadline, "Neovim did not open its socket"
-        self.wait_until("#vim.lsp.get_clients({ bufnr = 0, name = 'assistant' }) == 1")
-        self.wait_until("vim.lsp.get_clients({ name = 'assistant' })[1].initialized")
+        self.wait_attached()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -152,9 +151,28 @@ class Neovim:
             if time.monotonic() > deadline:
                 raise AssertionError(f"never true: {condition}\n{self.text()}\n{self.messages()}")
 
+    def until(self, condition: Callable[[], Any]) -> None:
+        """Wait until something that is asked here is true."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            if time.monotonic() > deadline:
+                seen = (self.text(), self.ghost(), self.preview(), self.messages())
+                raise AssertionError("never true; the editor shows:\n" + "\n---\n".join(seen))
+
+    def open(self, file: Path) -> None:
+        """Edit another file, in normal mode."""
+        self.type("<Esc>")
+        self.lua(f"vim.cmd.edit({json.dumps(str(file), ensure_ascii=False)})")
+        self.wait_attached()
+
+    def wait_attached(self) -> None:
+        """Wait until the server knows the current buffer."""
+        self.wait_until("#vim.lsp.get_clients({ bufnr = 0, name = 'assistant' }) == 1")
+        self.wait_until("vim.lsp.get_clients({ name = 'assistant' })[1].initialized")
+
     def type(self, keys: str) -> None:
         """Type keys as a person would, `<Esc>` and the like by name; returns at once."""
-        self.lua(f"vim.api.nvim_input({json.dumps(keys)})")
+        self.lua(f"vim.api.nvim_input({json.dumps(keys, ensure_ascii=False)})")
 
     def text(self) -> str:
         """The current buffer."""

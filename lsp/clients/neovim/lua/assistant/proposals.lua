@@ -1,12 +1,13 @@
 -- Proposals: shown as virtual lines below their place, never in the buffer; keys while there are any.
 local M = {}
 
+local LONGEST, EVERY = 100, 50 -- lines of code that are shown, milliseconds between two times that they are
 local KEYS = { accept = '<M-y>', reject = '<M-n>', reasoning = '<M-r>' }
 local space = vim.api.nvim_create_namespace('assistant')
 vim.api.nvim_set_hl(0, 'AssistantNote', { link = 'Comment', default = true })
 vim.api.nvim_set_hl(0, 'AssistantCode', { link = 'DiffAdd', default = true })
 
----@type table<integer, table<string, table>> by buffer and id: what the server told, with `code` and `mark`
+---@type table<integer, table<string, table>> by buffer and id: what the server told, its `code` and `mark`
 local known = {}
 
 local function row_of(buffer, one)
@@ -16,7 +17,7 @@ end
 local function headline(one)
   local found = one.verdict and ('%s: %s'):format(one.verdict.outcome, one.verdict.detail) or 'unchecked'
   if one.state == 'running' then
-    return ('%s … %s'):format(one.title, one.code == '' and (one.section or 'thinking') or found)
+    return ('%s … %s'):format(one.title, #one.code == 0 and (one.section or 'thinking') or found)
   end
   local keys = ('  %s accept  %s reject  %s why'):format(KEYS.accept, KEYS.reject, KEYS.reasoning)
   return ('%s, %s · %s%s'):format(one.title, one.state, found, vim.g.assistant_no_maps and '' or keys)
@@ -24,8 +25,12 @@ end
 
 local function draw(buffer, one)
   local lines = { { { '▎ ' .. headline(one), 'AssistantNote' } } }
-  for _, line in ipairs(one.code ~= '' and vim.split(vim.trim(one.code), '\n') or {}) do
-    table.insert(lines, { { '▎ ' .. line:gsub('\t', '    '), 'AssistantCode' } })
+  local code = vim.split(vim.trim(table.concat(one.code)), '\n')
+  for index = 1, #one.code == 0 and 0 or math.min(#code, LONGEST) do
+    table.insert(lines, { { '▎ ' .. code[index]:gsub('\t', '    '), 'AssistantCode' } })
+  end
+  if #code > LONGEST then
+    table.insert(lines, { { ('▎ and %d lines more'):format(#code - LONGEST), 'AssistantNote' } })
   end
   local row = math.min(row_of(buffer, one), vim.api.nvim_buf_line_count(buffer) - 1)
   one.mark = vim.api.nvim_buf_set_extmark(buffer, space, row, 0, { id = one.mark, virt_lines = lines })
@@ -50,8 +55,12 @@ function M.on_proposals(_, params)
   known[buffer] = now
   if vim.api.nvim_buf_is_loaded(buffer) then
     for _, told in ipairs(params.proposals) do
-      now[told.id] = vim.tbl_extend('force', before[told.id] or { code = '' }, told)
-      draw(buffer, now[told.id])
+      local one = before[told.id] or { code = {} }
+      for key, value in pairs(told) do
+        one[key] = value
+      end
+      now[told.id] = one
+      draw(buffer, one)
       if told.task == 'explain' and not before[told.id] then
         require('assistant.view').open(told.document) -- all of it is there
       end
@@ -69,11 +78,18 @@ end
 function M.on_event(_, event)
   local buffer = vim.uri_to_bufnr(event.uri)
   local one = vim.tbl_get(known, buffer, event.proposal)
-  if one and vim.api.nvim_buf_is_loaded(buffer) then
-    one.code = (event.replaces and '' or one.code) .. (event.kind == 'code' and event.text or '')
-    one.verdict = event.verdict or not event.replaces and one.verdict or nil
-    one.section = event.section or one.section
-    draw(buffer, one)
+  if not one then
+    return
+  elseif event.replaces then
+    one.code, one.verdict = {}, nil
+  end
+  one.verdict, one.section = event.verdict or one.verdict, event.section or one.section
+  table.insert(one.code, event.kind == 'code' and event.text or nil)
+  if not one.waiting then
+    one.waiting = vim.defer_fn(function()
+      one.waiting = nil
+      return vim.tbl_get(known, buffer, one.id) and vim.api.nvim_buf_is_loaded(buffer) and draw(buffer, one)
+    end, EVERY)
   end
 end
 

@@ -81,9 +81,9 @@ function M.attach(client, buffer)
   vim.api.nvim_create_autocmd('LspRequest', { buffer = buffer, callback = follow })
   vim.lsp.inline_completion.enable(true, { bufnr = buffer })
   local before = vim.fn.maparg('<Tab>', 'i', false, true)
-  local otherwise = before.expr == 1 and before.callback or function() return '<Tab>' end
+  local otherwise = before.expr == 1 and before.callback
   local keys = {
-    accept = { '<Tab>', function() return M.accept() and '' or otherwise() end },
+    accept = { '<Tab>', function() return M.accept() and '' or otherwise and otherwise() or '<Tab>' end },
     word = { '<M-Right>', function() M.accept('word') end },
     line = { '<M-Down>', function() M.accept('line') end },
     next = { '<M-]>', function() M.choose(1) end },
@@ -92,8 +92,8 @@ function M.attach(client, buffer)
   for name, key in pairs(keys) do
     local options = { buffer = buffer, expr = name == 'accept' }
     vim.keymap.set('i', '<Plug>(assistant-inline-' .. name .. ')', key[2], options)
-    -- A <Tab> of the person's own stays, unless it says what else it would type.
-    if not vim.g.assistant_no_maps and (name ~= 'accept' or vim.tbl_isempty(before) or before.expr == 1) then
+    -- A <Tab> of the person's own stays, unless it is a function that says what to type instead.
+    if not vim.g.assistant_no_maps and (name ~= 'accept' or vim.tbl_isempty(before) or otherwise) then
       vim.keymap.set('i', key[1], key[2], options)
     end
   end

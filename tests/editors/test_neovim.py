@@ -247,6 +247,45 @@ def test_lines_that_were_changed_are_not_overwritten(open_editor: Open) -> None:
     assert editor.text() == changed == TEXT.replace("prices):", "prices):  # mine")
 
 
+def test_an_answer_that_fails_its_check_is_replaced_by_the_next_one(open_editor: Open) -> None:
+    wrong = ANSWER.replace("return result", "return resutl")
+    reply = Reply.of(ANSWER)
+    middle = ANSWER.index("for price") // 8
+    reply.hold(middle)
+    editor = open_editor(wrong, reply)
+    editor.put_cursor(6)
+
+    run(editor, "AssistantImplement")
+    reply.wait_sent(middle)
+    editor.until(lambda: editor.preview().endswith("result = 0"))
+    assert "resutl" not in editor.preview()
+    reply.release()
+
+    assert "resutl" not in "".join(offered(editor).splitlines()[1:])
+    run(editor, "AssistantAccept")
+    editor.until(lambda: editor.text() == FILLED)
+
+
+def test_an_edit_for_another_version_is_refused_and_the_server_told(open_editor: Open) -> None:
+    editor = open_editor()
+    edit = (
+        "local edits = {{ {{ range = {{ start = {{ line = 0, character = 0 }},"
+        " ['end'] = {{ line = 0, character = 0 }} }}, newText = 'new' }} }}\n"
+        "local document = {{ uri = vim.uri_from_bufnr(0), version = {} }}\n"
+        "local client = vim.lsp.get_clients({{ name = 'assistant' }})[1]\n"
+        "return client.handlers['workspace/applyEdit'](nil, {{ edit = {{"
+        " documentChanges = {{ {{ textDocument = document, edits = edits }} }} }} }},"
+        " {{ client_id = client.id, method = 'workspace/applyEdit' }})"
+    )
+
+    refused = editor.lua(edit.format(7))
+
+    assert refused == {"applied": False, "failureReason": "the buffer is at version 0, not 7"}
+    assert editor.text() == TEXT
+    assert editor.lua(edit.format(0))["applied"] is True
+    assert editor.text() == "new" + TEXT
+
+
 def test_an_explanation_opens_beside_the_code(open_editor: Open) -> None:
     editor = open_editor("It adds the prices.\n")
     editor.put_cursor(6)

@@ -93,7 +93,8 @@ class InlineCompletions:
             return None
         asked = asked_by(params, document, documents, self._names)
         shown = await self._shown(asked, "inline")
-        return [inline_item(asked, one, documents) for one in shown] or None
+        # An empty list where there is none: at null Neovim goes on showing the older suggestion.
+        return [inline_item(asked, one, documents) for one in shown]
 
     async def list_items(self, params: types.CompletionParams) -> types.CompletionList | None:
         """Answer `textDocument/completion`."""

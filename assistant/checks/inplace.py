@@ -9,7 +9,8 @@ The order is fixed, and the first finding is the verdict:
 
 What runs, runs in the sandbox, with the project readable, its secrets masked, and its own Python.
 What can not run there says nothing about the edit (`edit.excuse`): the verdict tells what did not
-run and why. Tests that run and fail are a failure, whether they failed before or not.
+run and why. Tests that run and fail are a failure; where they fail in the very same way with the
+code as it was, that is told. What stood there must have been code, of course: a stub fails, too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from assistant.checks.edit import Edit, excuse
@@ -184,7 +186,10 @@ def _parts(edit: Edit, path: Path | None, function: str, ended: threading.Event)
     from assistant.checks.related import related_tests
 
     for tests in related_tests(path, edit.project.root, edit.module, function):
-        yield part(tests.name, lambda tests=tests: placed(edit, tests, ended))  # type: ignore[misc]
+        found = part(tests.name, partial(placed, edit, tests, ended))
+        if found.decides and _fails_as_before(found.result, edit, function, tests, ended):
+            found = replace(found, excuse=f"without the edit, too, {found.result.detail}")
+        yield found
 
 
 def guarded(run: Callable[[], CheckResult]) -> CheckResult:
@@ -210,14 +215,7 @@ def has_examples(source: str, function: str) -> bool:
 
 
 def _program(source: str, edit: Edit, ended: threading.Event) -> Program:
-    return Program(
-        source,
-        LIMITS,
-        name=edit.module.name,
-        project=edit.project,
-        within=edit.module.folders,
-        stop=ended,
-    )
+    return Program(source, LIMITS, project=edit.project, within=edit.module, stop=ended)
 
 
 def _doctests(edit: Edit, function: str, ended: threading.Event) -> CheckResult:
@@ -240,15 +238,45 @@ def load_before(edit: Edit, ended: threading.Event) -> CheckResult | None:
 
 
 def placed(edit: Edit, tests: TestFile, ended: threading.Event) -> CheckResult:
-    """Run tests against the file with the edit."""
+    """Run tests against the file with the edit.
+
+    Code and tests run apart, which no code can cheat and not all tests can stand: a class of the
+    project is another one on each side. So those that fail are run once more, beside the code in
+    one process. Code could make that hold; so it is no pass then, but no failure either.
+    """
+    from assistant.checks.apart import run_tests
+    from assistant.checks.together import Beside, beside_the_code
+
+    result = run_tests(edit.after, tests, LIMITS, project=edit.project, stop=ended)
+    if not result.outcome.failed or result.at in ("answer", "tests"):
+        return result
+    match beside_the_code(edit.after, tests, LIMITS, project=edit.project, stop=ended):
+        case Beside.HOLD:
+            said = "they hold beside the code in one process, which proves nothing, and not apart"
+        case Beside.REFUSED:
+            said = "the sandbox does not give them what they need"
+        case Beside.FAIL:
+            return result
+    return CheckResult(Outcome.NOT_CHECKED, result.layer, f"{said}: {result.detail}")
+
+
+def _fails_as_before(
+    result: CheckResult, edit: Edit, function: str, tests: TestFile, ended: threading.Event
+) -> bool:
+    """Whether tests fail in the very same way without the edit, where there was code before it."""
     from assistant.checks.apart import run_tests
 
-    return run_tests(edit.after, tests, LIMITS, project=edit.project, stop=ended)
+    if not result.outcome.failed or result.at in ("", "answer", "tests"):
+        return False
+    if not edit.rewrites(function):
+        return False
+    was = run_tests(edit.before, tests, LIMITS, project=edit.project, stop=ended)
+    return (was.outcome, was.at, was.detail) == (result.outcome, result.at, result.detail)
 
 
 def _verdict(parts: list[_Part], function: str) -> CheckResult:
     """One result for all that ran, with one sentence for each part."""
-    notes = [f"{one.what} was not run: {one.excuse}" for one in parts if one.excuse]
+    notes = [f"{one.what} says nothing: {one.excuse}" for one in parts if one.excuse]
     last = parts[-1] if parts else None
     if last is not None and last.decides:
         return replace(last.result, detail="; ".join([_said(last), *notes]))

@@ -242,6 +242,7 @@ class TestExcused:
             ("open('/nowhere/there')\n", "FileNotFoundError"),
             ("import socket\nsocket.create_connection(('127.0.0.1', 9))\n", "Error"),
             ("{}['key']\n", "KeyError"),
+            ("def test_0():\n    total([])\n    open('/nowhere/there')\n", "FileNotFoundError"),
             ("import pytest\ndef test_db(database): total([])\n", "the fixture database"),
         ],
     )
@@ -250,7 +251,7 @@ class TestExcused:
         result = judged(shop, RIGHT)
 
         assert result.outcome is Outcome.PASS, result
-        assert "tests/test_cart.py was not run: " in result.detail
+        assert "tests/test_cart.py says nothing: " in result.detail
         assert said in result.detail
 
     def test_a_package_that_the_file_imported_before(self, shop: Path):
@@ -366,7 +367,7 @@ class TestEnds:
         result = judged(shop, NO_EXAMPLE)
 
         assert result.outcome is Outcome.PARSED
-        assert "tests/test_cart.py was not run: not done within 0.3 s" in result.detail
+        assert "tests/test_cart.py says nothing: not done within 0.3 s" in result.detail
 
     def test_without_a_sandbox_it_says_so(self, shop: Path, monkeypatch):
         found = dict.fromkeys(Layer, "not here")

@@ -17,9 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from assistant.checks.edit import Edit
-from assistant.checks.inplace import guarded, load_before, placed, twice
 from assistant.checks.names import undefined_names
 from assistant.checks.parsing import parse_error
+from assistant.checks.placed import guarded, load_before, run_in_place, twice
 from assistant.checks.projects import Module, module_of, project_at
 from assistant.checks.related import in_place
 from assistant.checks.result import NOTHING_RAN, CheckResult, shown
@@ -163,7 +163,7 @@ def _made(
 
 
 def _judged(edit: Edit, tests: TestFile, ended: threading.Event) -> CheckResult:
-    result = guarded(lambda: placed(edit, tests, ended))
+    result = guarded(lambda: run_in_place(edit, tests, ended))
     if result.outcome.failed and result.at == "answer" and load_before(edit, ended) is not None:
         why = f"the file that they test can not be loaded here: {result.detail}"
         return CheckResult(Outcome.NOT_CHECKED, NOTHING_RAN, why)

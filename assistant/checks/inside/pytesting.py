@@ -48,7 +48,8 @@ def _plugin(pytest):
     class Plugin:
         def pytest_configure(self, config):
             for name, path in _setup["conftests"]:
-                config.pluginmanager.register(_conftest(name, path), path)
+                # By a name that pytest does not take for a folder of other tests.
+                config.pluginmanager.register(_conftest(name, path), f"fixtures: {path}:")
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_collection(self, session):

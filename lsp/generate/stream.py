@@ -129,7 +129,8 @@ def _told(
 def _running_line(attempt: Attempt) -> str:
     """How much was thought, and the line that is being thought, for a progress message."""
     line = attempt.reasoning[-1][1].rstrip().rpartition("\n")[2]
-    return f"about {attempt.pieces} tokens: {line[-TAIL:]}"
+    tokens = f"{attempt.pieces} token{'s' * (attempt.pieces != 1)}"
+    return f"about {tokens}: {line[-TAIL:]}"
 
 
 def _done(server: AssistantServer, proposal: Proposal, done: Done, options: AnswerOptions) -> State:

@@ -20,8 +20,10 @@ VALID: dict[str, Any] = {
         "context": {"diagnostics": [{"range": SPAN, "message": "m"}], "only": ["refactor"]},
     },
     "workspace/executeCommand": {
-        "command": "assistant.implement",
-        "arguments": [{"uri": "file:///closed.py", "version": 1, "range": SPAN}],
+        "command": "assistant.generate",
+        "arguments": [
+            {"task": "implement", "uri": "file:///closed.py", "version": 1, "range": SPAN}
+        ],
     },
     "initialize": {"processId": None, "rootUri": None, "capabilities": {}},
     "textDocument/hover": {"textDocument": {"uri": BUFFER.uri}, "position": SPAN["start"]},
@@ -76,4 +78,4 @@ def test_every_request_gets_exactly_one_response(seed: int, client: LspClient) -
         assert len(client.responses(request)) == 1, method
     told = {params["message"] for params in client.of("window/showMessage")}
     assert told <= {"The document is not open."}  # the one answer to a well-formed command
-    assert [action["title"] for action in client.code_actions(BUFFER, 12)] == ["Implement f"]
+    assert "Implement f" in [one["title"] for one in client.code_actions(BUFFER, 12)]

@@ -70,7 +70,8 @@ def run_tests(
         return CheckResult(Outcome.SANDBOX_UNAVAILABLE, NOTHING_RAN, problem.sentence)
     outcome, detail, kind = _judge(seen, tests, limits)
     ran = NOTHING_RAN if outcome is Outcome.SANDBOX_UNAVAILABLE else seen.layer
-    return CheckResult(outcome, ran, detail, kind, time.monotonic() - started)
+    line = int((seen.raised or seen.last).get("answer_line", 0))
+    return CheckResult(outcome, ran, detail, kind, time.monotonic() - started, seen.at, line)
 
 
 def run_asserts(

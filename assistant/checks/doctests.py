@@ -72,10 +72,11 @@ def judge_doctests(
         return CheckResult(Outcome.ERROR, NOTHING_RAN, str(problem), "SyntaxError")
     if not has_examples(source):
         return _nothing(function)
-    used, ran, held, at = NOTHING_RAN, 0, 0, ""
+    used, ran, held, at, loaded = NOTHING_RAN, 0, 0, "", False
 
-    def result(outcome: Outcome, detail: str, kind: str = "") -> CheckResult:
-        return CheckResult(outcome, used, detail, kind, time.monotonic() - began)
+    def result(outcome: Outcome, detail: str, kind: str = "", line: int = 0) -> CheckResult:
+        seconds = time.monotonic() - began
+        return CheckResult(outcome, used, detail, kind, seconds, "" if loaded else "answer", line)
 
     try:
         # The process starts while the examples are looked for.
@@ -88,6 +89,7 @@ def judge_doctests(
             used = program.layer.value
             program.source = _sent(source, found)
             program.load(cpu_s=call_cpu_s, wall_s=call_wall_s)
+            loaded = True
             for group, one in enumerate(chosen):
                 for example in filter(_runs, one.examples):
                     at = f"line {one.line(example)}: {_short(example.source)}: "
@@ -99,7 +101,8 @@ def judge_doctests(
     except Stopped as stopped:
         # The example that it happened in, where the code is the reason.
         where = at if stopped.outcome.failed else ""
-        return result(stopped.outcome, f"{where}{stopped.detail}", stopped.kind)
+        line = stopped.raised.line if stopped.raised is not None else 0
+        return result(stopped.outcome, f"{where}{stopped.detail}", stopped.kind, line)
     if not held:
         return result(Outcome.PARSED, "its examples run, and none of them shows a result")
     return result(Outcome.PASS, f"{ran} example{'s' * (ran != 1)} gave what the docstring shows")

@@ -102,6 +102,8 @@ class Program:
         name: what it is importable as inside.
         layer: of isolation; by default the best that works here.
         project: a folder that it may read, see `assistant.sandbox`.
+        within: folders to import from; the answer takes the place of its module there, and a
+            dotted name is one of a package.
         stop: set from another thread, it ends the run.
         stdin: what its standard input holds.
         nursery: where its process comes from, see `assistant.sandbox.nursery`.
@@ -115,12 +117,14 @@ class Program:
         name: str = "answer",
         layer: Layer | None = None,
         project: Any = None,
+        within: Sequence[str] = (),
         stop: threading.Event | None = None,
         stdin: bytes = b"",
         nursery: Nursery | None = None,
     ) -> None:
         # A byte order mark at the start of a file is no part of the program.
         self.source = source.removeprefix("\ufeff")
+        self._name, self._within = name, list(within)
         more = {} if project is None else {"project": project}
         if nursery is not None:
             more["nursery"] = nursery
@@ -161,7 +165,10 @@ class Program:
         Raises:
             Stopped: it did not run to its end.
         """
-        self.ask("load", self.source, cpu_s=cpu_s, wall_s=wall_s)
+        asked: tuple[Any, ...] = ("load", self.source)
+        if self._within:
+            asked = ("load_within", self.source, self._name, self._within)
+        self.ask(*asked, cpu_s=cpu_s, wall_s=wall_s)
 
     def run(self) -> bytes:
         """Run it as the main program to its end; what it printed.

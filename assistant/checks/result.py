@@ -45,6 +45,11 @@ class CheckResult:
     """The type of what was raised when the outcome is `error`, such as `ValueError`."""
     seconds: float = 0.0
     """How long the check took, wall-clock."""
+    at: str = ""
+    """What was reached when it ended: `answer` while the code was loaded, `tests` while the tests
+    were, or the name of a test; empty where it can not be told."""
+    line: int = 0
+    """The deepest line of the code that an exception came through, from 1; 0 when there is none."""
 
     def __post_init__(self) -> None:
         """Let no text of a stranger through as it is."""

@@ -103,7 +103,7 @@ def observe(
             "modules": list(tests.modules),
             "pytest": bool(tests.pytest),
             "plugins": not _is_ours(code_sees),
-            "roots": _roots(tests_see),
+            "roots": _roots(tests_see, tests),
             "version": tuple(sys.version_info[:2]),
             "source": prepared.source,
             "asserts": prepared.asserts,
@@ -114,7 +114,7 @@ def observe(
             seen.in_code = False
             tester.send(marshal.dumps(setup, _EVERY_VERSION))
             wanted = sorted({*prepared.scope.names, *prepared.scope.tested})
-            asked = [code, _module_name(tests), {"t": wanted}, {"t": _roots(code_sees)}]
+            asked = [code, _module_name(tests), {"t": wanted}, {"t": _roots(code_sees, tests)}]
             loaded = _load(subject, asked, seen)
             if loaded is not None:
                 seen.in_code = False
@@ -133,12 +133,12 @@ def _module_name(tests: TestFile) -> str:
     return "answer" if name in sys.stdlib_module_names else name
 
 
-def _roots(project: Project | None) -> list[str]:
+def _roots(project: Project | None, tests: TestFile) -> list[str]:
     """Where modules of a project are found."""
     if project is None:
         return []
     root = project.root.resolve()
-    return [str(root), str(root / "src")]
+    return list(dict.fromkeys([str(root), str(root / "src"), *tests.roots]))
 
 
 def _is_ours(project: Project | None) -> bool:

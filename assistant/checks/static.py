@@ -27,12 +27,12 @@ def examine(
     if (problem := parse_error(code)) is not None:
         return CheckResult(Outcome.ERROR, NOTHING_RAN, str(problem), "SyntaxError")
     if undefined := undefined_names(code, known_names):
-        return CheckResult(Outcome.ERROR, NOTHING_RAN, _listed(undefined), "NameError")
+        return CheckResult(Outcome.ERROR, NOTHING_RAN, listed(undefined), "NameError")
     return None
 
 
-def _listed(undefined: list[Undefined], most: int = 3) -> str:
-    """The first of the names; a model that goes astray can make up hundreds."""
+def listed(undefined: list[Undefined], most: int = 3) -> str:
+    """The first of the names, in words; a model that goes astray can make up hundreds."""
     rest = len(undefined) - most
     more = [f"and {rest} more"] if rest > 0 else []
     return "; ".join([*map(str, undefined[:most]), *more])

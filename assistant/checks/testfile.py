@@ -42,6 +42,8 @@ class TestFile:
     """What in the tests only pytest can do; empty when it is not needed."""
     path: str = ""
     """Where they lie, when they may know: their `__file__`, beside which their data may be."""
+    roots: tuple[str, ...] = ()
+    """Folders of the project that modules are imported from, besides its own and its `src`."""
 
     def line(self, number: int) -> str:
         """The text of line `number` (from 1), stripped; empty when there is none."""
@@ -150,26 +152,28 @@ def _walk(body: list[ast.stmt]) -> list[ast.AST]:
 
 def _tests_in(body: list[ast.stmt]) -> Iterator[str]:
     for node in body:
-        if isinstance(node, _FUNCTION) and _is_test(node):
+        if isinstance(node, _FUNCTION) and is_test(node):
             yield node.name
-        elif isinstance(node, ast.ClassDef) and _is_test_class(node):
-            yield from (f"{node.name}.{method.name}" for method in _methods(node))
+        elif isinstance(node, ast.ClassDef) and is_test_class(node):
+            yield from (f"{node.name}.{method.name}" for method in methods_of(node))
 
 
 def _all_functions(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     for node in body:
-        if isinstance(node, _FUNCTION) and _is_test(node):
+        if isinstance(node, _FUNCTION) and is_test(node):
             yield node
-        elif isinstance(node, ast.ClassDef) and _is_test_class(node):
-            yield from _methods(node)
+        elif isinstance(node, ast.ClassDef) and is_test_class(node):
+            yield from methods_of(node)
 
 
-def _is_test(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def is_test(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """True for what pytest would collect, and no fixture."""
     fixture = any("fixture" in ast.dump(decorator) for decorator in node.decorator_list)
     return (node.name.startswith("test_") or node.name == "test") and not fixture
 
 
-def _is_test_class(node: ast.ClassDef) -> bool:
+def is_test_class(node: ast.ClassDef) -> bool:
+    """True for a class whose methods may be tests."""
     return node.name.startswith("Test") or is_case(node)
 
 
@@ -178,7 +182,8 @@ def is_case(node: ast.ClassDef) -> bool:
     return any(ast.unparse(base).endswith("TestCase") for base in node.bases)
 
 
-def _methods(node: ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+def methods_of(node: ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The tests in such a class."""
     case = is_case(node)
     found = [inner for inner in node.body if isinstance(inner, _FUNCTION)]
     return [one for one in found if one.name.startswith("test" if case else "test_")]
@@ -208,16 +213,16 @@ def _pytest_needs(body: list[ast.stmt]) -> Iterator[str]:
         if isinstance(node, _FUNCTION):
             if node.name in _PYTEST_HOOKS:
                 yield f"{node.name}, line {node.lineno}"
-            elif _is_test(node) and _needs_arguments(node, 0):
+            elif is_test(node) and _needs_arguments(node, 0):
                 yield f"{node.name} takes fixtures, line {node.lineno}"
-        elif isinstance(node, ast.ClassDef) and _is_test_class(node) and not is_case(node):
+        elif isinstance(node, ast.ClassDef) and is_test_class(node) and not is_case(node):
             yield from _class_needs(node)
 
 
 def _class_needs(node: ast.ClassDef) -> Iterator[str]:
     if node.bases:
         yield f"class {node.name} derives from another, line {node.lineno}"
-    for method in _methods(node):
+    for method in methods_of(node):
         static = any(ast.unparse(one) == "staticmethod" for one in method.decorator_list)
         if _needs_arguments(method, 0 if static else 1):
             yield f"{node.name}.{method.name} takes fixtures, line {method.lineno}"

@@ -12,6 +12,7 @@ from assistant.errors import UsageProblem
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from assistant.checks.program import Program
     from assistant.checks.result import CheckResult
     from assistant.cli.sourcefile import SourceFile
     from assistant.sandbox import Layer, Project
@@ -179,17 +180,16 @@ def _checked(source: SourceFile, function: str | None, args: argparse.Namespace)
 def _project(args: argparse.Namespace) -> Project | None:
     if args.project is None:
         return None
-    from assistant.sandbox import Project
+    from assistant.checks.projects import project_at
 
-    return Project(_path(args.project), _interpreter(args))
+    return project_at(_path(args.project), _interpreter(args))
 
 
 def _interpreter(args: argparse.Namespace) -> Path | None:
     """The one that is named, or that of the virtual environment in the project's folder."""
-    if args.python is not None:
-        return _path(args.python)
-    found = [_path(args.project) / name / "bin" / "python" for name in (".venv", "venv")]
-    return next((path for path in found if path.is_file()), None)
+    from assistant.checks.projects import interpreter_of
+
+    return _path(args.python) if args.python is not None else interpreter_of(_path(args.project))
 
 
 def _with_tests(source: SourceFile, args: argparse.Namespace) -> CheckResult:
@@ -210,7 +210,7 @@ def _with_doctests(
 ) -> CheckResult:
     from contextlib import ExitStack
 
-    from assistant.checks.program import Program, Stopped
+    from assistant.checks.program import Stopped
     from assistant.checks.result import NOTHING_RAN, CheckResult
     from assistant.outcomes import Outcome
 
@@ -219,12 +219,7 @@ def _with_doctests(
         if ">>>" in source.text:
             try:
                 # While the interpreter starts inside, here the rest is imported and the code read.
-                project = _project(args)
-                program = stack.enter_context(
-                    Program(source.text, name=source.module, project=project)
-                )
-                if project is not None:
-                    program.ask("load", _importing_from(project))
+                program = stack.enter_context(_started(source, args))
             except Stopped as stopped:
                 if stopped.outcome is not Outcome.SANDBOX_UNAVAILABLE:
                     return CheckResult(stopped.outcome, NOTHING_RAN, stopped.detail)
@@ -244,12 +239,17 @@ def _with_doctests(
         return _nothing_to_run(function) if nothing_ran else result
 
 
-def _importing_from(project: Project) -> str:
-    """A statement that makes the project's modules importable, run before the code."""
-    roots = [os.path.realpath(project.root)]
-    source = os.path.join(roots[0], "src")  # noqa: PTH118
-    roots += [source] if os.path.isdir(source) else []  # noqa: PTH112
-    return f"__import__('sys').path[:0] = {roots!r}"
+def _started(source: SourceFile, args: argparse.Namespace) -> Program:
+    """The file in a sandbox, loaded when its examples are run; in a project, as a module of it."""
+    from assistant.checks.program import Program
+
+    project = _project(args)
+    if project is None:
+        return Program(source.text, name=source.module)
+    from assistant.checks.projects import module_of
+
+    module = module_of(_path(_split(args.file)[0]), project.root)
+    return Program(source.text, name=module.name, project=project, within=module.folders)
 
 
 def _nothing_to_run(function: str | None) -> CheckResult:

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: ANN001, ANN202, ANN204, F821
+# ruff: noqa: ANN001, ANN202, ANN204, ANN205, F821
 """The program around an answer, inside the sandbox: one question at a time, one answer each.
 
 It is executed with `receive` and `send` in its globals. The first frame is the compiled
@@ -52,6 +52,31 @@ class _Worker:
         code = _compiled(source, _ANSWER, "exec", 0)
         self.flags = code.co_flags & _FUTURES
         exec(code, self.names)
+
+    def load_within(self, source, name, folders):
+        """The same in place of a module of a package, which is imported around it."""
+        from importlib.machinery import ModuleSpec
+
+        code, worker = _compiled(source, _ANSWER, "exec", 0), self
+        self.flags = code.co_flags & _FUTURES
+
+        class Answer:
+            @staticmethod
+            def find_spec(wanted, path=None, target=None):
+                return ModuleSpec(name, Answer) if wanted == name else None
+
+            @staticmethod
+            def create_module(spec):
+                return worker.module
+
+            @staticmethod
+            def exec_module(module):
+                exec(code, worker.names)
+
+        sys.path[:0] = folders
+        _modules.pop(name, None)
+        sys.meta_path.insert(0, Answer)
+        __import__(name)
 
     def find(self, function):
         names, (first, _, rest) = self.names, function.partition(".")
@@ -193,6 +218,7 @@ def _serve(receive, send):
     worker = _Worker(name)
     operations = {
         "load": worker.load,
+        "load_within": worker.load_within,
         "call": worker.call,
         "main": worker.main,
         "example": worker.example,

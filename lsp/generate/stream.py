@@ -15,7 +15,7 @@ from assistant.errors import AssistantError
 from assistant.events import Code, Done, Failed, Reasoning, Verdict
 from assistant.tasks import TaskKind
 from lsp.generate import abilities
-from lsp.generate.checking import judge_for, options_for
+from lsp.generate.checking import judge_for
 from lsp.generate.plans import plan_for
 from lsp.generate.proposals import Attempt, Proposal, State
 from lsp.generate.sending import LastSent, Recording
@@ -47,8 +47,7 @@ async def write(server: AssistantServer, proposal: Proposal, progress: Progress)
     proposal.context = await server.context.for_generate(job.document, region.start, region.end)
     task = replace(job.task, context=proposal.context.pieces)
     checking = partial(asyncio.get_running_loop().call_soon_threadsafe, progress.report, "checking")
-    options = replace(
-        options_for(job),
+    options = AnswerOptions(
         max_tokens=resolved.settings.ask.max_tokens,
         judge=judge_for(job, checking),
         repairs=1 if server.features.repair and job.kind is not TaskKind.EXPLAIN else 0,

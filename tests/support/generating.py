@@ -1,4 +1,4 @@
-"""What the tests of generation share: a stub, its answer, and the commands as an editor sends them."""
+"""What the tests of generation share: a stub, its answer, and commands as an editor sends them."""
 
 from __future__ import annotations
 

@@ -291,6 +291,7 @@ def test_two_acceptances_at_once_make_one_edit(session: Start) -> None:
     requests = [client.request("workspace/executeCommand", argument) for _ in range(2)]
 
     assert sorted(client.result(one)["applied"] for one in requests) == [False, True]
+    assert len(client.of("workspace/applyEdit")) == 1
     assert buffer.text == STUB + BODY
 
 

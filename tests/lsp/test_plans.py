@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -264,6 +265,14 @@ def test_a_function_is_found_again_if_it_is_the_same_and_the_only_one(
     assert later is not None
     assert later.followed(1, 0, 5) is None
     assert (located(wanted, later) is not None) is there
+
+
+def test_nothing_is_found_in_a_document_that_was_opened_anew() -> None:
+    """Its versions begin anew; the same text at the same version is another story."""
+    wanted = job("def f(x):\n    return ▮x\n", TaskKind.REWRITE)
+
+    assert located(wanted, wanted.document) is not None
+    assert located(wanted, replace(wanted.document, opening=2)) is None
 
 
 # Docstrings.

@@ -120,7 +120,6 @@ def test_lenses_stand_over_what_is_pending_only(ours: Any) -> None:
 
     assert lenses(client, buffer) == []
     assert len(client.of("workspace/codeLens/refresh")) > refreshed
-    assert client.of("workspace/semanticTokens/refresh") == []
 
 
 def test_what_was_changed_can_not_be_accepted_and_says_so(ours: Any) -> None:

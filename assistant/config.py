@@ -10,10 +10,12 @@ source and the key of each.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,22 @@ class _Key:
         return ENVIRONMENT_PREFIX + self.dotted.replace(".", "_").upper()
 
 
+_standing: ContextVar[Mapping[str, Any] | None] = ContextVar("standing flags", default=None)
+
+
+@contextlib.contextmanager
+def standing(flags: Mapping[str, Any]) -> Iterator[None]:
+    """In the present context every `load` takes these for flags, those of its own over them.
+
+    For checks that read the settings themselves, and have to see those of an editor.
+    """
+    token = _standing.set(dict(flags))
+    try:
+        yield
+    finally:
+        _standing.reset(token)
+
+
 def load(
     flags: Mapping[str, Any] | None = None,
     *,
@@ -130,7 +148,7 @@ def load(
     for source in (_checked(from_file, str(file), problems), _environment(environment, problems)):
         for dotted, (value, origin) in source.items():
             values[dotted], origins[dotted] = value, origin
-    for dotted, value in (flags or {}).items():
+    for dotted, value in {**(_standing.get() or {}), **(flags or {})}.items():
         if value is not None:
             values[dotted], origins[dotted] = value, "flag"
     _check_ranges(values, origins, problems)

@@ -79,6 +79,12 @@ def diagnose(selection: tuple[Check, ...] | None = None) -> Iterator[tuple[Check
         yield check, finding
 
 
+def lines(check: Check, finding: Finding) -> list[str]:
+    """A finding as lines for a person."""
+    first = f"{finding.state.value:8} {check.name}: {finding.message}"
+    return [first, *(f"         -> {line}" for line in finding.advice.splitlines())]
+
+
 def ok(message: str) -> Finding:
     """Nothing to do."""
     return Finding(State.OK, message)
@@ -215,7 +221,30 @@ def _of_models(name: str, finding: str, *, local: bool = True) -> None:
 
 _of_models("model", "model_finding")
 _of_models("memory", "memory_finding")
-_of_models("inline model", "inline_finding")
+
+
+@register("inline model")
+def _inline() -> Finding:
+    from assistant.models import diagnosis
+
+    return asyncio.run(_inline_of_endpoint()) if _endpoint() else diagnosis.inline_finding()
+
+
+async def _inline_of_endpoint() -> Finding:
+    """Most servers can not fill in: then nothing appears while one types."""
+    from assistant.connecting import open_connection
+
+    try:
+        async with await open_connection(config.load()) as connection:
+            inline = await connection.inline()
+    except AssistantError:
+        return ok("not known: the endpoint does not answer; see below")
+    if not inline.reason:
+        return ok(f"{inline.model or 'the endpoint'} completes")
+    advice = "Serve a model that can with llama-server, or leave endpoint.url empty."
+    return Finding(State.WARNING, f"completions are off: {inline.reason}", advice)
+
+
 _of_models("disk", "disk_finding", local=False)
 _of_models("downloads", "downloads_finding", local=False)
 _of_models("hub", "hub_finding", local=False)

@@ -8,8 +8,8 @@
 | `endpointModel` | `endpoint.model` |
 | `maxTokens` | `ask.max_tokens` |
 
-They take the place of flags: over the environment and the user's `config.toml`. What only an editor
-can want is in `Features`.
+They take the place of flags: over the environment and the user's `config.toml`; an empty text or
+0 says nothing, as editors send their defaults, too. What only an editor can want is in `Features`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ SETTINGS: dict[str, tuple[str, type]] = {
     "endpointModel": ("endpoint.model", str),
     "maxTokens": ("ask.max_tokens", int),
 }
+
+
+CLIENTS_OWN = frozenset({"path", "trace"})
+"""What our clients keep in the same section for themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +73,15 @@ def read_options(options: Any) -> Options:
     problems = []
     for name, value in options.items():
         dotted, kind = SETTINGS.get(name, ("", _FEATURES.get(name, object)))
+        if name in CLIENTS_OWN:
+            continue
         if kind is object:
             known = ", ".join([*SETTINGS, *_FEATURES])
             problems.append(f"{name} is not an option; there are {known}.")
         elif value is not None and type(value) is not kind:
             problems.append(f"{name} must be {_KIND[kind]}, not {value!r}.")
-        elif value is not None and dotted:
+        elif dotted and value:
             flags[dotted] = value
-        elif value is not None:
+        elif not dotted and value is not None:
             features[name] = value
     return Options(flags, Features(**features), tuple(problems))

@@ -16,14 +16,18 @@ from pygls.lsp.server import LanguageServer
 from assistant import __version__, locations
 from assistant.errors import AssistantError
 from lsp import generate, inline, status
+from lsp.configuration import Configuration
 from lsp.context import ContextSource
 from lsp.documents import Documents
 from lsp.engine import Engine
 from lsp.generate.proposals import Proposals
-from lsp.options import Features, read_options
+from lsp.inline.completions import InlineCompletions
+from lsp.options import Features
 from lsp.progress import ProgressTokens
 from lsp.protocol import AssistantProtocol
 from lsp.reasons import Reasons
+from lsp.status.board import Board
+from lsp.status.warming import warm_when_code_is_opened
 from lsp.wire import Writer, claim_stdout, read_in_thread
 
 if TYPE_CHECKING:
@@ -47,10 +51,12 @@ class AssistantServer(LanguageServer):
         self.features = Features()
         self.reasons = Reasons()
         self.context = ContextSource(self)
+        self.status = Board(self)
+        self.configuration = Configuration(self)
+        self.inline = InlineCompletions(self)
         self.proposals = Proposals()
         self._finish: Callable[[int], None] | None = None
         self._exit_code: int | None = None
-        self._option_problems: tuple[str, ...] = ()
         self._register()
 
     @property
@@ -98,29 +104,21 @@ class AssistantServer(LanguageServer):
         # Plain closures: pygls would look at annotations to find out who wants the server.
         for part in (inline, generate, status):
             part.register(self)
-        self.feature(types.INITIALIZE)(
-            lambda params: self._take_options(params.initialization_options)
-        )
-        self.feature(types.INITIALIZED)(lambda _: self._tell_option_problems())
+        self.feature(types.INITIALIZE)(lambda params: self._initialize(params))
+        self.feature(types.INITIALIZED)(lambda _: self._begin())
         self.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(
-            lambda params: self._take_configuration(params.settings)
+            lambda params: self.configuration.changed(params.settings)
         )
 
-    def _take_options(self, options: Any) -> None:
-        read = read_options(options)
-        self.engine.flags, self.features = read.flags, read.features
-        self._option_problems = read.problems
+    def _initialize(self, params: types.InitializeParams) -> None:
+        self.configuration.initialize(params)
+        if self.features.completion:
+            inline.register_completion(self)
 
-    def _tell_option_problems(self) -> None:
-        if self._option_problems:
-            self.tell("\n".join(self._option_problems), types.MessageType.Warning)
-            self._option_problems = ()
-
-    def _take_configuration(self, settings: Any) -> None:
-        """Settings that arrive later; an editor that sends none keeps what it said at first."""
-        if isinstance(settings, dict) and isinstance(settings.get("assistant"), dict):
-            self._take_options(settings)
-            self._tell_option_problems()
+    def _begin(self) -> None:
+        self.configuration.begin()
+        self.status.begin()
+        warm_when_code_is_opened(self)
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Run every check and print what it found."""
     from assistant.cli import terminal
-    from assistant.doctor import State, diagnose
+    from assistant.doctor import State, diagnose, lines
 
     problems = 0
     for check, finding in diagnose():
@@ -30,7 +30,6 @@ def run(args: argparse.Namespace) -> int:
             body = {"check": check.name, "state": finding.state.value}
             print(json.dumps(body | {"message": finding.message, "advice": finding.advice}))
             continue
-        print(terminal.visible(f"{finding.state.value:8} {check.name}: {finding.message}"))
-        for line in finding.advice.splitlines():
-            print(terminal.visible(f"         -> {line}"))
+        for line in lines(check, finding):
+            print(terminal.visible(line))
     return 1 if problems else 0

@@ -68,10 +68,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from assistant.models import store
+    from assistant import config
+    from assistant.models import offer, store
 
     entries = store.entries(with_adapters=True)
-    current, completing = current_names()
+    current, completing = offer.current_names(config.load().settings)
     rows = [_row(entry, current, completing) for entry in entries]
     if args.json:
         print(json.dumps(rows))
@@ -107,7 +108,7 @@ def _row(entry: Entry, current: str, completing: str) -> dict[str, Any]:
 
 
 def _available(args: argparse.Namespace) -> int:
-    from assistant.models import catalogue, memory, store
+    from assistant.models import catalogue, memory, offer, store
 
     here = {entry.name for entry in store.entries()}
     if not args.json:
@@ -123,7 +124,7 @@ def _available(args: argparse.Namespace) -> int:
             "download_gb": one.size,
             "memory_gb": one.memory,
             "fits": one.fits(total),
-            "installed": is_here(one, here),
+            "installed": offer.is_here(one, here),
             "note": one.note,
         }
         for one in catalogue.RECOMMENDED
@@ -132,19 +133,11 @@ def _available(args: argparse.Namespace) -> int:
     return 0
 
 
-def is_here(recommended: Recommendation, names: set[str]) -> bool:
-    """Whether a recommended model is among those on this machine."""
-    reference = recommended.reference
-    if reference.quant:
-        return any(name.lower() == recommended.name.lower() for name in names)
-    return any(name.split(":")[0] == reference.repository for name in names)
-
-
 def _print_recommended(here: set[str]) -> None:
-    from assistant.models import catalogue, memory
+    from assistant.models import catalogue, memory, offer
 
     total = memory.total_bytes()
-    rest = [one for one in catalogue.RECOMMENDED if not is_here(one, here)]
+    rest = [one for one in catalogue.RECOMMENDED if not offer.is_here(one, here)]
     fitting = [one for one in rest if one.fits(total)]
     machine = f"this machine's {total / 1e9:.1f} GB of memory" if total else "this machine"
     print(f"Recommended for {machine} (assistant models pull NAME):")
@@ -166,30 +159,6 @@ def recommendation_line(one: Recommendation) -> str:
         f"{one.alias:16} {roles:15} {one.size:5.2f} GB to download, {one.memory:4.1f} GB of "
         f"memory, {one.licence}: {one.note}"
     )
-
-
-def current_names() -> tuple[str, str]:
-    """The shortest names of the models that answer and that complete, by the settings.
-
-    The second is '' where no model is chosen for completions alone.
-    """
-    from assistant import config
-    from assistant.models import store
-
-    settings = config.load().settings
-    completing = _shortest(settings.inline_model) if settings.inline_model else ""
-    return _shortest(settings.model) or store.EMBEDDED, completing
-
-
-def _shortest(name: str) -> str:
-    from assistant.errors import ModelProblem
-    from assistant.models import store
-
-    try:
-        chosen = store.choose(name)
-        return store.name_of(chosen.path, chosen.adapter)
-    except ModelProblem:
-        return name
 
 
 def _info(args: argparse.Namespace) -> int:

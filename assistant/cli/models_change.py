@@ -53,8 +53,8 @@ def _fetch(reference: Reference, revision: str = "main") -> Path:
 
 def use(args: argparse.Namespace) -> int:
     """Choose the model for a role; without a name a person is asked."""
-    from assistant import locations
-    from assistant.models import catalogue, store
+    from assistant import config, locations
+    from assistant.models import catalogue, offer, store
 
     name, role = args.name, args.role
     if name is None:
@@ -68,7 +68,8 @@ def use(args: argparse.Namespace) -> int:
     terminal.say(f"{chosen.name} {does} from now on ({locations.config_file()}).")
     if chosen.warning:
         terminal.say(chosen.warning)
-    _warn_of_memory(chosen.path, chosen.adapter)
+    if tight := offer.memory_warning(config.load().settings, chosen.path, chosen.adapter):
+        terminal.say(f"Mind the memory: {tight}")
     terminal.say("An engine that runs already keeps its model until `assistant stop`.")
     return 0
 
@@ -96,28 +97,16 @@ def _offer_download(name: str) -> None:
         _fetch(reference)
 
 
-def _warn_of_memory(path: Path, adapter: Path | None) -> None:
-    from assistant import config
-    from assistant.models import adapters, gguf, memory
-
-    settings = config.load().settings.daemon
-    header = gguf.read_header(path)
-    try:
-        tokens = memory.context_tokens(header, settings.context_length)
-        free = memory.budget_bytes(settings.memory_gb)
-        memory.check_fits(header, tokens, free, adapters.bytes_of(adapter))
-    except ModelProblem as problem:
-        terminal.say(f"Mind the memory: {problem}")
-
-
 def _ask_which(role: str | None) -> tuple[str, str | None]:
     """A name and a role, chosen by a person from what is here and what fits.
 
     Raises:
         UsageProblem: nobody sits there.
     """
-    from assistant.cli.models import current_names, is_here, recommendation_line
+    from assistant import config
+    from assistant.cli.models import recommendation_line
     from assistant.models import catalogue, memory, store
+    from assistant.models.offer import current_names, is_here
 
     if not _interactive():
         raise UsageProblem(
@@ -131,7 +120,8 @@ def _ask_which(role: str | None) -> tuple[str, str | None]:
         for one in catalogue.RECOMMENDED
         if one.fits(total) and not is_here(one, here) and (role is None or role in one.roles)
     ]
-    lines = [_entry_line(entry, current_names()) for entry in entries]
+    current = current_names(config.load().settings)
+    lines = [_entry_line(entry, current) for entry in entries]
     lines += [f"{recommendation_line(one)} (to download)" for one in offered]
     for number, line in enumerate(lines, 1):
         terminal.say(terminal.visible(f"{number:3}  {line}"))

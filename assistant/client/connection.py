@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -13,13 +15,19 @@ import httpx_sse
 
 from assistant import locations
 from assistant.client import dialect, filling, readiness
-from assistant.client.transport import SILENCE_SECONDS, daemon_client, endpoint_client
+from assistant.client.transport import (
+    SILENCE_SECONDS,
+    close_soon,
+    daemon_client,
+    endpoint_client,
+)
 from assistant.client.types import (
     ChatRequest,
     Chunk,
     Daemon,
     Endpoint,
     FillRequest,
+    Inline,
     ModelInfo,
     Target,
 )
@@ -91,6 +99,16 @@ class Connection:
         """Close the connection; running answers of it are cancelled."""
         await self._client.aclose()
 
+    def close_when_unused(self) -> None:
+        """Close it when the last one who holds it lets go of it; running answers go on."""
+        loop = asyncio.get_running_loop()
+        weakref.finalize(self, close_soon, self._client, loop).atexit = False
+
+    @property
+    def local(self) -> bool:
+        """Whether it leads to our own daemon, which knows priorities and tells its status."""
+        return self._ours
+
     @property
     def _ours(self) -> bool:
         return isinstance(self._target, Daemon)
@@ -140,6 +158,27 @@ class Connection:
     async def status(self) -> dict[str, Any]:
         """`GET /status` of the daemon."""
         return await self._get("/status")
+
+    async def inline(self) -> Inline:
+        """Who completes inside of a line, or why nobody does; nothing is generated for it.
+
+        Raises:
+            DaemonProblem: the daemon does not run.
+            EndpointProblem: the endpoint does not answer.
+        """
+        if self._ours:
+            return filling.inline_of_daemon((await self.status()).get("inline"))
+        try:
+            # A server that has it misses the text before the cursor, and says so.
+            response = await self._client.post(self._url("/infill"), json={})
+        except httpx.HTTPError as error:
+            raise self._broken(error) from error
+        found = filling.inline_of_endpoint(
+            response.status_code, response.text, self._model, str(self._client.base_url)
+        )
+        if found is None:
+            await self._check(response)
+        return found or Inline(self._model)
 
     async def shutdown(self, *, when_idle: bool = False) -> bool:
         """End the daemon; False when it is busy and was only to end if idle."""

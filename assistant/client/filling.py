@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from assistant.client.dialect import ChunkReader
-from assistant.client.types import Chunk, Delta, FillRequest, Finished, Progress
+from assistant.client.types import Chunk, Delta, FillRequest, Finished, Inline, Progress
 from assistant.errors import EndpointProblem
 
 _REASONS = {"limit": "length", "eos": "stop", "word": "stop", "none": "cancelled"}
@@ -32,6 +33,8 @@ def fill_body(request: FillRequest, *, ours: bool) -> dict[str, Any]:
     }
     if request.line_ms is not None:
         body["t_max_predict_ms"] = request.line_ms
+    if request.seed is not None:
+        body["seed"] = request.seed
     if not ours:
         return body
     source = {"client": request.client, "document": request.document}
@@ -40,7 +43,7 @@ def fill_body(request: FillRequest, *, ours: bool) -> dict[str, Any]:
         "model": "",
         "filename": request.file_name,
         "repository": request.repository,
-        "priority": "inline",
+        "priority": request.priority or "inline",
         "source": source,
         "return_progress": True,
     }
@@ -52,6 +55,36 @@ def unable(url: str) -> EndpointProblem:
         f"The endpoint {url} can not complete inside of a line: it has no /infill.",
         hint="llama-server has, and so has the local engine (endpoint.url left empty).",
     )
+
+
+def inline_of_daemon(entry: Mapping[str, Any] | None) -> Inline:
+    """What the daemon's status says of the role."""
+    if entry is None:
+        return Inline(reason="the model is being loaded", soon=True)
+    if entry.get("model"):
+        return Inline(str(entry["model"]))
+    return Inline(reason=str(entry.get("reason") or ""), soon=bool(entry.get("loading")))
+
+
+def inline_of_endpoint(status: int, text: str, model: str, url: str) -> Inline | None:
+    """What the answer to an empty `/infill` tells; None when it tells nothing of that.
+
+    llama-server misses the prefix (400) when it can; 501 when its model can not. Most servers have
+    no such route; LM Studio says so with status 200.
+    """
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = None
+    error = body.get("error") if isinstance(body, dict) else None
+    if status == 503:
+        return Inline(reason=f"the endpoint {url} is loading its model", soon=True)
+    if status == 501:
+        said = error.get("message") if isinstance(error, dict) else None
+        return Inline(reason=f"the endpoint {url} can not: {said or 'its model can not'}")
+    if status in (404, 405) or (status == 200 and error):
+        return Inline(reason=unable(url).message.rstrip("."))
+    return Inline(model) if status in (200, 400, 422) else None
 
 
 class FillReader:

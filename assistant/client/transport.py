@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -86,3 +88,18 @@ def endpoint_client(target: Endpoint) -> httpx.AsyncClient:
     # A request to this machine must not leave it through a proxy of the environment.
     here = url.host in ("localhost", "127.0.0.1", "::1")
     return httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout, trust_env=not here)
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+def close_soon(client: httpx.AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
+    """Close a client in its loop; called from any thread."""
+
+    def close() -> None:
+        task = loop.create_task(client.aclose())
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
+
+    with contextlib.suppress(RuntimeError):  # the loop is closed, and with it the sockets
+        loop.call_soon_threadsafe(close)

@@ -79,6 +79,17 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Inline:
+    """Who completes inside of a line."""
+
+    model: str = ""
+    reason: str = ""
+    """Why nobody does; empty when somebody does."""
+    soon: bool = False
+    """The reason will pass: the model is being loaded."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """A question to a model."""
 
@@ -126,6 +137,8 @@ class FillRequest:
     max_tokens: int = 128
     """0: the model reads the text, so that the next request is answered sooner."""
     temperature: float = 0.0
+    """0: always the most likely token."""
+    seed: int | None = None
     stop: tuple[str, ...] = ()
     file_name: str = ""
     repository: str = ""
@@ -136,6 +149,8 @@ class FillRequest:
     client: str = ""
     document: str = ""
     """A newer request of the same client and document takes the place of this one."""
+    priority: str = ""
+    """`inline`, `interactive` or `background`; empty: the first. Only the daemon knows it."""
 
 
 @dataclass(frozen=True, slots=True)

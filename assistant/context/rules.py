@@ -2,8 +2,11 @@
 
 Read as git does: a deeper file counts more, a later line counts more, and nothing in an ignored
 folder comes back. `.ignore` is what search programs read; a file has to pass both, so that the one
-can not bring back what the other leaves out. Where pathspec and git part (`folder/**` with an
-exception below it) the file stays ignored.
+can not bring back what the other leaves out.
+
+The patterns are pathspec's. Its own way to match a whole list takes `!folder` for an exception of
+everything in the folder, as git does not; so each pattern is asked here about each folder on the
+way to a file.
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
+_FOLDER = "ps_d"
+"""The group in pathspec's patterns for the slash behind what they name."""
+_Pattern = tuple[re.Pattern[str], bool]
+"""And whether it ignores, or brings back."""
 
 _MOST_BYTES = 1 << 20
 _EXCLUDES_FILE = re.compile(rb"^\s*excludesfile\s*=\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
@@ -30,7 +34,7 @@ class IgnoreRules:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._read: dict[Path, tuple[tuple[int, int], GitIgnoreSpec]] = {}
+        self._read: dict[Path, tuple[tuple[int, int], list[_Pattern]]] = {}
         self._everywhere = _lists_of_git(root)
 
     def ignored_by(self, parts: tuple[str, ...]) -> str:
@@ -49,57 +53,59 @@ class IgnoreRules:
     def _first(self, files: list[Path], parts: tuple[str, ...], is_folder: bool) -> str:
         """The first file of rules that has a word on the path, if it says that it is ignored."""
         for file in files:
-            spec = self._spec(file)
-            if spec is None:
-                continue
             inside = len(file.parts) - len(self._root.parts) - 1
-            below = parts if file in self._everywhere else parts[inside:]
-            verdict = spec.check_file("/".join(below) + "/" * is_folder).include
-            if verdict is not None:
-                return self._name(file) if verdict else ""
+            below = "/".join(parts if file in self._everywhere else parts[inside:])
+            for regex, ignores in self._patterns(file):
+                if _names(regex, below, is_folder):
+                    return self._name(file) if ignores else ""
         return ""
 
     def _name(self, file: Path) -> str:
         inside = file.is_relative_to(self._root)
         return file.relative_to(self._root).as_posix() if inside else str(file)
 
-    def _spec(self, file: Path) -> GitIgnoreSpec | None:
+    def _patterns(self, file: Path) -> list[_Pattern]:
+        """Of a file of rules, the last line first; none when there is no such file."""
         try:
             status = os.stat(file)  # noqa: PTH116 (half the time, many times over)
         except OSError:
             status = None
         if status is None or not stat.S_ISREG(status.st_mode):
             self._read.pop(file, None)
-            return None
+            return []
         stamp = status.st_mtime_ns, status.st_size
         kept = self._read.get(file)
         if kept is None or kept[0] != stamp:
-            kept = self._read[file] = stamp, _spec_of(file)
+            kept = self._read[file] = stamp, _patterns_of(file)
         return kept[1]
 
 
-def _spec_of(file: Path) -> GitIgnoreSpec:
+def _patterns_of(file: Path) -> list[_Pattern]:
     # Its import takes 50 ms; most folders have no such file.
-    from pathspec import GitIgnoreSpec
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
     try:
         with file.open("rb") as opened:
             lines = opened.read(_MOST_BYTES).decode("utf-8-sig", "replace").split("\n")
     except OSError:
         lines = ["*"]  # there are rules, and nobody may know them
-    good = [line for line in lines if _is_pattern(line)]
-    return GitIgnoreSpec.from_lines(good)
+    found: list[_Pattern] = []
+    for line in lines:
+        try:
+            pattern = GitIgnoreSpecPattern(line.removesuffix("\r"))
+        except ValueError:
+            continue  # git passes over what is no pattern
+        if pattern.include is not None and pattern.regex is not None:
+            found.append((pattern.regex, pattern.include))
+    return found[::-1]
 
 
-def _is_pattern(line: str) -> bool:
-    """Git passes over a line that is no pattern; pathspec ends with an error."""
-    from pathspec import GitIgnoreSpec
-
-    try:
-        GitIgnoreSpec.from_lines([line])
-    except ValueError:
-        return False
-    return True
+def _names(regex: re.Pattern[str], path: str, is_folder: bool) -> bool:
+    """Whether a pattern names a path itself, not a folder above it."""
+    if _FOLDER not in regex.groupindex:
+        return regex.match(path) is not None
+    found = regex.match(f"{path}/" if is_folder else path)
+    return found is not None and found.start(_FOLDER) == (len(path) if is_folder else -1)
 
 
 def _lists_of_git(root: Path) -> tuple[Path, ...]:

@@ -124,7 +124,8 @@ class Service:
         if self.worker.engine_for(Role.INLINE) is not None:
             return {"model": self.inline_name or self.model_name, "reason": ""}
         if self.worker.inline_loading:
-            return {"model": None, "reason": f"the model {self.inline_name} is being loaded"}
+            reason = f"the model {self.inline_name} is being loaded"
+            return {"model": None, "reason": reason, "loading": True}
         if self.worker.inline_failure is not None:
             return {"model": None, "reason": str(self.worker.inline_failure)}
         reason = (

@@ -8,6 +8,9 @@
     repeating.py   what a suggestion repeats of the text around it
     syntax.py      does a file that parsed still parse with it
     suggest.py     all of it, with a connection to a model
+    several.py     up to three, to choose from
+    remembered.py  suggestions that were made, and what typing leaves of them
+    pacing.py      when to ask while somebody types
 
 It never reasons, and nothing is executed: a suggestion is parsed in place, no more.
 """
@@ -16,10 +19,11 @@ from __future__ import annotations
 
 from assistant.inline.place import Place, place_at
 from assistant.inline.request import Request, request_for
-from assistant.inline.suggest import Outcome, suggest
+from assistant.inline.suggest import Manner, Outcome, suggest
 from assistant.inline.suggestion import Nothing, Suggestion
 
 __all__ = [
+    "Manner",
     "Nothing",
     "Outcome",
     "Place",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Nothing:
     """Why nothing is suggested, as a sentence for a status line."""
 
     reason: str
+    passing: bool = field(default=False, compare=False)
+    """Asked once more the model may say something."""
 
 
 def applied(text: str, suggestion: Suggestion) -> str:

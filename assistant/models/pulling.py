@@ -40,6 +40,53 @@ class Pulled:
     """Why nothing came, if so."""
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a download would be, to ask whether it shall."""
+
+    name: str
+    """`org/repo/file.gguf`, of a split model its first file."""
+    size: int
+    """Bytes of all its files."""
+    to_come: int
+    """Those that are not here yet."""
+    licence: str
+    """As its card says; '' when it does not."""
+    warning: str
+    """What one should know of the licence, or ''."""
+
+    @property
+    def received(self) -> int:
+        """Bytes that an earlier try has brought."""
+        return self.size - self.to_come
+
+
+def plan(wanted: Reference, revision: str = "main", *, watcher: Watcher) -> Plan:
+    """What `pull` would download; nothing is, but for the list of what there is.
+
+    Raises:
+        ModelProblem: there is no such model, it is not for this user, or the hub can not be
+            reached.
+        ConfigProblem: `HF_ENDPOINT` names no hub.
+    """
+    if environment.offline():
+        raise _not_to_be_had(wanted, "HF_HUB_OFFLINE forbids to use the network")
+    with hub.connect() as connection:
+        try:
+            listing = _listing(connection, wanted, revision, watcher, Patience())
+        except Transient as error:
+            raise _not_to_be_had(wanted, str(error)) from error
+    files = [listing.files[name] for name in names.choose(listing.files, wanted)]
+    folder = places.repository_folder(locations.hub_cache_dir(), listing.repository)
+    return Plan(
+        name=f"{listing.repository}/{files[0].name}",
+        size=sum(file.size for file in files),
+        to_come=sum(file.size - download.received(folder, file) for file in files),
+        licence=listing.licence,
+        warning=catalogue.licence_warning(listing.repository, listing.licence),
+    )
+
+
 def pull(
     wanted: Reference,
     revision: str = "main",
@@ -92,14 +139,18 @@ def _only_here(wanted: Reference, why: str) -> Pulled:
     """The model as it is here, since nothing can come."""
     found = places.find(wanted)
     if found is None:
-        raise ModelProblem(
-            f"{wanted} is not on this machine, and it can not be downloaded: {why}.",
-            hint="Check the network (or a proxy: HTTPS_PROXY, a mirror: HF_ENDPOINT), or see what "
-            "there is: assistant models list",
-        )
+        raise _not_to_be_had(wanted, why)
     shelf, path = found
     size = sum(one.stat().st_size for one in with_siblings(path))
     return Pulled(path, size, 0, f"it is here ({shelf.place.value}), and {why}")
+
+
+def _not_to_be_had(wanted: Reference, why: str) -> ModelProblem:
+    return ModelProblem(
+        f"{wanted} is not on this machine, and it can not be downloaded: {why}.",
+        hint="Check the network (or a proxy: HTTPS_PROXY, a mirror: HF_ENDPOINT), or see what "
+        "there is: assistant models list",
+    )
 
 
 def with_siblings(path: Path) -> list[Path]:

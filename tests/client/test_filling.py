@@ -16,7 +16,7 @@ import pytest
 from assistant.client import Daemon, Delta, Endpoint, FileText, FillRequest, Finished, connect
 from assistant.client.filling import FillReader, fill_body
 from assistant.errors import EndpointProblem
-from assistant.inline import Nothing, Place, Suggestion, suggest
+from assistant.inline import Manner, Nothing, Place, Suggestion, suggest
 from assistant.models import store
 from tests.support.daemons import wait_until
 from tests.support.scripted_endpoint import ScriptedEndpoint
@@ -78,9 +78,9 @@ async def test_a_newer_request_for_the_same_file_takes_the_place(endless: Daemon
         old = asyncio.create_task(filled(made, request))
         while not (await made.status())["queue"]["running"]:
             await asyncio.sleep(0.01)
-        other = await suggest(place, made, client="editor 2")
+        other = await suggest(place, made, manner=Manner(client="editor 2"))
         assert not old.done()
-        new = await suggest(place, made, client="editor 1")
+        new = await suggest(place, made, manner=Manner(client="editor 1"))
         _, finished = await old
         await made.shutdown()
 

@@ -42,6 +42,7 @@ def test_capabilities_say_what_there_is(fresh: LspClient) -> None:
 
     assert "refactor.rewrite" in capabilities["codeActionProvider"]["codeActionKinds"]
     assert "assistant.generate" in capabilities["executeCommandProvider"]["commands"]
+    assert capabilities["inlineCompletionProvider"] == {}
     assert capabilities["textDocumentSync"]["openClose"] is True
     assert capabilities["textDocumentSync"]["change"] == 2
 

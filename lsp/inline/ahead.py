@@ -1,0 +1,60 @@
+"""What comes after a suggestion is accepted, asked for before it is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from assistant.errors import AssistantError
+from assistant.inline import Manner, Nothing, Place, Suggestion, request_for, suggest
+from assistant.inline.remembered import Remembered, after_accepting
+
+if TYPE_CHECKING:
+    from assistant.client.connection import Connection
+
+_MANNER = Manner(priority="background", hasty=True, first_within=10.0)
+
+
+class Ahead:
+    """At most one request in the background, for the newest suggestion that was shown."""
+
+    def __init__(self, remembered: Remembered) -> None:
+        self._remembered = remembered
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, connection: Connection, uri: str, place: Place, shown: Suggestion) -> None:
+        """Ask for what follows, in the place of what was asked before."""
+        self.stop()
+        behind = after_accepting(place, shown)
+        if self._remembered.find(uri, behind) is None:
+            self._task = asyncio.create_task(self._ask(connection, uri, behind))
+
+    def stop(self) -> None:
+        """Somebody waits for something else, or nobody for anything."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+
+    async def _ask(self, connection: Connection, uri: str, place: Place) -> None:
+        request = request_for(place)
+        if isinstance(request, Nothing):
+            return
+        try:
+            if await _is_busy(connection):
+                return
+            outcome = await suggest(place, connection, request, manner=_MANNER)
+        except AssistantError:
+            return  # the request that somebody waits for will say so
+        if isinstance(outcome.found, Suggestion):
+            self._remembered.put(uri, place, [outcome.found])
+
+
+async def _is_busy(connection: Connection) -> bool:
+    """Whether the engine works for somebody; one that does not tell counts as busy.
+
+    Only our daemon lets a request in the background wait for others.
+    """
+    if not connection.local:
+        return True
+    queue = (await connection.status()).get("queue") or {}
+    return bool(queue.get("running") or queue.get("waiting"))

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,8 +44,8 @@ class _Ready:
 
     files: tuple[FileText, ...]
     offset: int
-    version: int
-    """Of the ring."""
+    elsewhere: int
+    """What had happened in other documents."""
     made: float
 
 
@@ -56,6 +56,8 @@ class ContextSource:
         self._server = server
         self._noted: OrderedDict[tuple[str, int], tuple[Document, int]] = OrderedDict()
         """Places where something happened that the ring does not know yet."""
+        self._happenings: Counter[str] = Counter()
+        """By document."""
         self._ready: dict[str, _Ready] = {}
         self._making: dict[str, asyncio.Task[None]] = {}
         server.documents.listen(self._happened)
@@ -124,14 +126,17 @@ class ContextSource:
             return True
         if time.monotonic() - ready.made > READY_SECONDS:
             return True
-        # What happens in the document itself is in front of the model anyway.
-        elsewhere = any(other != uri for other, _ in self._noted)
-        return elsewhere or ready.version != self._workspace.ring.version
+        return ready.elsewhere != self._elsewhere(uri)
+
+    def _elsewhere(self, uri: str) -> int:
+        """What happens in the document itself is in front of the model anyway."""
+        return self._happenings.total() - self._happenings[uri]
 
     async def _make_ready(self, document: Document, offset: int) -> None:
         from assistant.context.budget import budget_of, roughly_fitted
 
         files: tuple[FileText, ...] = ()
+        elsewhere = self._elsewhere(document.uri)
         try:
             budget = min(budget_of(await self._inline_length()), INLINE_TOKENS)
             found = await self._found(document, offset, offset, own=False) if budget else Found()
@@ -142,8 +147,7 @@ class ContextSource:
         except Exception as error:
             logger.error("%s while context was made ready", type(error).__name__)
         if self._server.documents.get(document.uri) is not None:
-            version = self._workspace.ring.version
-            self._ready[document.uri] = _Ready(files, offset, version, time.monotonic())
+            self._ready[document.uri] = _Ready(files, offset, elsewhere, time.monotonic())
 
     async def _inline_length(self) -> int | None:
         """The context length of the model that completes."""
@@ -189,6 +193,7 @@ class ContextSource:
         if what not in (Happened.OPENED, Happened.CHANGED) or not self._wanted(document):
             return
         offset = document.changes[-1].start if document.changes else 0
+        self._happenings[document.uri] += 1
         key = document.uri, offset // FAR
         self._noted[key] = document, offset
         self._noted.move_to_end(key)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from lsprotocol import types
 
+from lsp.changes import Edit, applied, whole
 from lsp.text import Encoding, Place, Text
 
 REMEMBERED_CHANGES = 2000
@@ -49,14 +50,11 @@ class Document:
     opening: int = 0
     """Counts openings, so that versions before and after a reload are never taken as one story."""
 
-    def changed(self, version: int, edits: Sequence[_Edit]) -> Document:
+    def changed(self, version: int, edits: Sequence[Edit]) -> Document:
         """The document after the edits of one `didChange`, each applied to the result before."""
-        text, log = self.text, list(self.changes)
-        for edit in edits:
-            start, end, new = edit.within(text)
-            log.append(Change(version, start, end, len(new)))
-            text = text.replace(start, end, new)
-        return replace(self, version=version, text=text, changes=tuple(log[-REMEMBERED_CHANGES:]))
+        text, made = applied(self.text, edits)
+        log = *self.changes, *(Change(version, one.start, one.end, len(one.new)) for one in made)
+        return replace(self, version=version, text=text, changes=log[-REMEMBERED_CHANGES:])
 
     def descends_from(self, older: Document) -> bool:
         """True when this is a later snapshot (or the same) of the same opening of a document."""
@@ -97,36 +95,6 @@ class Happened(enum.Enum):
 Listener = Callable[[Happened, Document], None]
 
 _at_receipt: ContextVar[Mapping[str, Document]] = ContextVar("documents at receipt")
-
-
-@dataclass(frozen=True, slots=True)
-class _Edit:
-    """A content change of the protocol with its encoding; no range means the whole text."""
-
-    new: str
-    start: Place | None
-    end: Place | None
-    encoding: Encoding
-
-    def within(self, text: Text) -> tuple[int, int, str]:
-        """The edit in offsets of `text`; a whole text shrinks to the part that differs."""
-        if self.start is None or self.end is None:
-            return _difference(text.value, self.new)
-        start = text.offset(self.start, self.encoding)
-        end = text.offset(self.end, self.encoding)
-        return min(start, end), max(start, end), self.new
-
-
-def _difference(old: str, new: str) -> tuple[int, int, str]:
-    """The one edit that turns `old` into `new`: what lies between their common ends."""
-    shorter = min(len(old), len(new))
-    head = 0
-    while head < shorter and old[head] == new[head]:
-        head += 1
-    tail = 0
-    while tail < shorter - head and old[-1 - tail] == new[-1 - tail]:
-        tail += 1
-    return head, len(old) - tail, new[head : len(new) - tail]
 
 
 class Documents:
@@ -181,9 +149,10 @@ class Documents:
         """Take over a document's text from the editor."""
         self._open[item.uri] = Document(
             uri=item.uri,
-            language=item.language_id,
+            # The library lets other things through, which nobody expects.
+            language=item.language_id if isinstance(item.language_id, str) else "",
             version=item.version,
-            text=Text(item.text),
+            text=Text(whole(item.text, self.encoding)),
             opening=next(self._openings),
         )
         self._tell(Happened.OPENED, self._open[item.uri])
@@ -248,8 +217,8 @@ class Documents:
             types.Position(*document.text.place(end, self.encoding)),
         )
 
-    def _edit(self, change: types.TextDocumentContentChangeEvent) -> _Edit:
+    def _edit(self, change: types.TextDocumentContentChangeEvent) -> Edit:
         if isinstance(change, types.TextDocumentContentChangePartial):
             start, end = self.place(change.range.start), self.place(change.range.end)
-            return _Edit(change.text, start, end, self.encoding)
-        return _Edit(change.text, None, None, self.encoding)
+            return Edit(change.text, start, end, self.encoding)
+        return Edit(change.text, None, None, self.encoding)

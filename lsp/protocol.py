@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Error = types.ErrorCodes | types.LSPErrorCodes
+INTERNAL = "Something failed inside of the language server; its log says where."
+_NOTEBOOKS = (
+    types.NOTEBOOK_DOCUMENT_DID_OPEN,
+    types.NOTEBOOK_DOCUMENT_DID_CHANGE,
+    types.NOTEBOOK_DOCUMENT_DID_CLOSE,
+)
+"""What the library would keep for nobody; the cells are documents like others."""
 _NO_PARAMS = (types.SHUTDOWN, types.EXIT)
 
 
@@ -41,6 +48,8 @@ class AssistantProtocol(LanguageServerProtocol):
 
     def __init__(self, server: AssistantServer, converter: Converter) -> None:
         super().__init__(server, converter)
+        for method in _NOTEBOOKS:
+            self.fm.builtin_features.pop(method, None)
         self.documents = Documents()
         self._initialized = False
 
@@ -84,7 +93,7 @@ class AssistantProtocol(LanguageServerProtocol):
             why = f"The method {method} is not known here."
             self._refuse(request_id, types.ErrorCodes.MethodNotFound, why)
         except Exception as error:
-            logger.info("invalid parameters of %s: %s", method, type(error).__name__)
+            logger.info("invalid parameters of %s: %s", _short(method), type(error).__name__)
             why = f"The parameters of {method} do not fit the protocol."
             self._refuse(request_id, types.ErrorCodes.InvalidParams, why)
         else:
@@ -113,7 +122,7 @@ class AssistantProtocol(LanguageServerProtocol):
             notification = self._structured(message)
             self._handle_notification(method, getattr(notification, "params", None))
         except Exception as error:
-            logger.warning("ignored a notification %s: %s", method, type(error).__name__)
+            logger.warning("ignored %s: %s", _short(method), type(error).__name__)
 
     def _receive_response(self, message: dict[str, Any]) -> None:
         request_id = message.get("id")
@@ -153,6 +162,17 @@ class AssistantProtocol(LanguageServerProtocol):
         known = None if odd else request_id
         error = {"code": code.value, "message": why}
         self._send_data({"jsonrpc": self.VERSION, "id": known, "error": error})
+
+    def _send_response(
+        self, msg_id: Any, result: Any = None, error: types.ResponseError | None = None
+    ) -> None:
+        """Answer a request; what failed inside is for the log, without the words of an exception.
+
+        Editors log errors, and such words may hold what stands in a document.
+        """
+        if error is not None and error.code == types.ErrorCodes.InternalError:
+            error = types.ResponseError(error.code, INTERNAL)
+        super()._send_response(msg_id, result, error)
 
     def _send_data(self, data: Any) -> None:
         if self.writer is None:
@@ -239,6 +259,11 @@ class AssistantProtocol(LanguageServerProtocol):
     def lsp_work_done_progress_cancel(self, params: types.WorkDoneProgressCancelParams) -> None:
         """The cancel button of a progress message."""
         self._server.tokens.cancelled(params.token)
+
+
+def _short(method: str) -> str:
+    """A method as a log shows it: whatever an editor has sent as one."""
+    return repr(method if method in types.METHOD_TO_TYPES else "an unknown method")
 
 
 def _encoding(chosen: str | None) -> Encoding:

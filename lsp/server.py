@@ -7,15 +7,14 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException, JsonRpcInternalError
 from pygls.lsp.server import LanguageServer
 
-from assistant import __version__, locations
-from assistant.errors import AssistantError
-from lsp import generate, inline, status
+from assistant import __version__
+from lsp import generate, inline, logs, status
 from lsp.configuration import Configuration
 from lsp.context import ContextSource
 from lsp.documents import Documents
@@ -54,6 +53,7 @@ class AssistantServer(LanguageServer):
         self.status = Board(self)
         self.configuration = Configuration(self)
         self.inline = InlineCompletions(self)
+        self.status.figures = self.inline.figures
         self.proposals = Proposals()
         self._finish: Callable[[int], None] | None = None
         self._exit_code: int | None = None
@@ -75,7 +75,12 @@ class AssistantServer(LanguageServer):
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log what went wrong inside; pygls would show a pop-up for each."""
-        logger.error("%s in %s", type(error).__name__, getattr(source, "__name__", source))
+        expected = isinstance(error, JsonRpcException) and not isinstance(
+            error, JsonRpcInternalError
+        )
+        level = logging.INFO if expected else logging.ERROR
+        name = getattr(source, "__name__", source)
+        logger.log(level, "%s in %s", type(error).__name__, name, exc_info=not expected)
 
     def finish(self, code: int) -> None:
         """End the session; the first code counts."""
@@ -90,7 +95,9 @@ class AssistantServer(LanguageServer):
         Returns:
             The exit code: 0 after `shutdown` and `exit`, otherwise 1.
         """
-        finished: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(logs.of_loop)
+        finished: asyncio.Future[int] = loop.create_future()
         self._finish = finished.set_result
         self.protocol.set_writer(Writer(stdout, on_broken=lambda: self.finish(1)))
         read_in_thread(stdin, self.protocol)
@@ -128,22 +135,6 @@ def main() -> int:
         The exit code of the process.
     """
     stdout = claim_stdout()
-    _log_to_file()
+    logs.start()
     stdin = os.fdopen(os.dup(0), "rb")
     return asyncio.run(AssistantServer().serve(stdin, stdout))
-
-
-def _log_to_file() -> None:
-    """Warnings go to `logs/lsp.log`; stderr, which editors collect too, when that is not there."""
-    handler: logging.Handler
-    try:
-        path = locations.log_path("lsp")
-        locations.ensure_private_dir(path.parent)
-        handler = RotatingFileHandler(path, maxBytes=1 << 20, backupCount=1, encoding="utf-8")
-    except (AssistantError, OSError) as error:
-        handler = logging.StreamHandler()
-        logger.warning("no log file: %s", error)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
-    # At INFO pygls writes every message, and so every document, into the log.
-    logging.getLogger("pygls").setLevel(logging.WARNING)

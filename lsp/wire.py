@@ -58,7 +58,7 @@ def _content_length(line: bytes, before: int | None) -> int | None:
     value = value.strip()
     if value.isdigit():
         return int(value)
-    logger.warning("not a content length: %r", value[:40])
+    logger.warning("a content length that is no number")
     return before
 
 

@@ -223,17 +223,26 @@ async def _answer(asked: _Asked, showing: Showing, *, explain: bool) -> int:
     try:
         context = await _context(asked, connection, showing)
         task = replace(asked.task, context=context.pieces)
+        options = _options(asked, task)
         told: Asking = connection
         if explain:
             from assistant.cli.explaining import Explaining
 
             told = Explaining(connection, context, showing.sent)
-        async with aclosing(answer(task, told, asked.options)) as events:
+        async with aclosing(answer(task, told, options)) as events:
             async for event in events:
                 showing.event(event)
     finally:
         await connection.aclose()
     return showing.exit_code()
+
+
+def _options(asked: _Asked, task: Task) -> AnswerOptions:
+    if not task.context:
+        return asked.options
+    from assistant.mentioned import beside
+
+    return beside(task, asked.options, task.context, Path.cwd())
 
 
 async def _context(asked: _Asked, connection: Connection, showing: Showing) -> Context:

@@ -61,7 +61,11 @@ def _ours(request: ChatRequest) -> dict[str, Any]:
 def model_info(entry: dict[str, Any]) -> ModelInfo:
     """One entry of `GET /v1/models`."""
     kind = entry.get("format") or {}
+    meta = entry.get("meta")
+    # Our daemon's own name, vLLM's, and llama-server's, which says 0 before it has loaded one.
     length = entry.get("context_length") or entry.get("max_model_len")
+    if not length and isinstance(meta, dict):
+        length = meta.get("n_ctx") or None
     return ModelInfo(
         id=str(entry.get("id", "")),
         format_name=kind.get("name"),

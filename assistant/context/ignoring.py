@@ -54,12 +54,10 @@ class Access:
 
     def name_of(self, path: Path) -> str:
         """What a file is called in the project; its whole path when it is not inside."""
-        try:
-            return path.absolute().relative_to(self.root).as_posix()
-        except ValueError:
-            real = Path(os.path.realpath(path))
-            inside = real.is_relative_to(self.root)
-            return real.relative_to(self.root).as_posix() if inside else str(path)
+        for one in (os.path.abspath(path), os.path.realpath(path)):  # noqa: PTH100 (`..` goes)
+            if Path(one).is_relative_to(self.root):
+                return Path(one).relative_to(self.root).as_posix()
+        return str(path)
 
     def refusal(self, path: Path) -> str:
         """Why a file may not be read; empty when it may. The file is not opened to find out."""

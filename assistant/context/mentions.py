@@ -38,7 +38,8 @@ _SUFFIXES = frozenset(
     }
 )
 _MOST_NAMES = 5_000
-_NEAR = 3
+_NEAR, _CLOSE = 3, 0.75
+"""Names that are told, and how much they have to resemble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +167,17 @@ def _defined(mention: Mention, text: str) -> Definition:
 
 
 def _near(name: str, folder: Path) -> list[str]:
-    """Files of the project whose path or name is close, as mentions."""
-    root = root_of(folder) or folder
-    access = Access(root)
-    paths = {os.path.relpath(path, folder): path for path in _files(access)}
-    close = difflib.get_close_matches(name, paths, _NEAR)
-    by_name = {Path(path).name: path for path in paths}
-    wanted = Path(name).name
-    close += [by_name[one] for one in difflib.get_close_matches(wanted, by_name, _NEAR)]
-    good = [path for path in dict.fromkeys(close) if not access.refusal(paths[path])]
-    return [f"@{path}" for path in good[:_NEAR]]
+    """Files of the project that have the name, or nearly; as mentions."""
+    access = Access(root_of(folder) or folder)
+    files = list(_files(access))
+    names = difflib.get_close_matches(Path(name).name, {path.name for path in files}, _NEAR, _CLOSE)
+    if Path(name).name in names:
+        names = [Path(name).name]
+    close = sorted(
+        (path for path in files if path.name in names), key=lambda p: names.index(p.name)
+    )
+    good = [path for path in close if not access.refusal(path)]
+    return [f"@{os.path.relpath(path, folder)}" for path in good[:_NEAR]]
 
 
 def _files(access: Access) -> Iterator[Path]:

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 MARKS = (".git", ".hg", ".jj", "pyproject.toml", "package.json", "Cargo.toml", "go.mod")
-_HIGHEST = 12
+HIGHEST = 12
+"""Folders above a file that are looked at."""
 
 
 def root_of(path: Path) -> Path | None:
@@ -15,7 +16,7 @@ def root_of(path: Path) -> Path | None:
     A folder that holds somebody's home is no project, whatever lies in it.
     """
     whole = Path(os.path.realpath(path))
-    folders = (whole, *whole.parents)[: _HIGHEST + 1]
+    folders = (whole, *whole.parents)[: HIGHEST + 1]
     for mark in MARKS:
         for folder in folders:
             if (folder / mark).exists():

@@ -40,8 +40,6 @@ class Ring:
 
     def __init__(self) -> None:
         self.chunks: deque[Chunk] = deque(maxlen=CHUNKS)
-        self.version = 0
-        """Changes whenever the chunks do."""
 
     def add(self, path: Path, text: str) -> bool:
         """Take a chunk up; False when it has too little in it or is there already."""
@@ -51,7 +49,6 @@ class Ring:
         new = Chunk(path, text, words(text))
         kept = [one for one in self.chunks if resemblance(one.words, new.words) <= SAME]
         self.chunks = deque([*kept, new], CHUNKS)
-        self.version += 1
         return True
 
     def beside(self, text: str) -> tuple[Chunk, ...]:

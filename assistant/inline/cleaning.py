@@ -57,7 +57,7 @@ def _without_repeats(place: Place, said: str) -> list[str]:
     else:
         whole = [current + lines[0], *lines[1:]]
     kept = without_loop(without_lines_below(whole, place.lines_below()))
-    if len(kept) == 1 and place.blank and kept[0].strip() == place.line_above().strip() != "":
+    if len(kept) == 1 and place.blank and kept[0].rstrip() == place.line_above().rstrip() != "":
         return []
     return lines[: len(kept)]
 

@@ -15,6 +15,13 @@ _HASH = ("python", "ruby", "shell", "yaml", "toml", "perl", "r", "julia", "makef
 _WORDS = re.compile(r"(?:^|\W)(?:then|do|begin|else|try|repeat)\s*$")
 _LIFETIMES = ("rust", "haskell", "ocaml", "clojure", "julia", "matlab", "vhdl", "markdown", "text")
 """Where an apostrophe alone begins no text."""
+_WORDS_BEFORE = (
+    r"\s*(?:(?:pub|export|default|public|private|protected|static|async|unsafe|local)\s+)*"
+)
+_FUNCTION = re.compile(_WORDS_BEFORE + r"(?:def|fn|func|fun|function)\b")
+_CLASS = re.compile(
+    _WORDS_BEFORE + r"(?:class|impl|trait|interface|struct|enum|module|namespace)\b"
+)
 _BY_COLON = ("python", "yaml", "nim")
 _BY_WORD = ("ruby", "lua", "shell", "julia", "elixir", "pascal", "fish")
 
@@ -77,6 +84,16 @@ def opens_block(line: str, language: str) -> bool:
     if language in _BY_WORD and _WORDS.search(code):
         return True
     return code[-1] in "{" or code.endswith("=>")
+
+
+def begins_function(line: str) -> bool:
+    """Whether a function begins in the line."""
+    return _FUNCTION.match(line) is not None
+
+
+def begins_class(line: str) -> bool:
+    """Whether a class begins in the line, or what other languages have of that kind."""
+    return _CLASS.match(line) is not None
 
 
 def unfinished(lines: str, language: str) -> bool:

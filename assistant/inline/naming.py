@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_MARKS = (".git", ".hg", ".jj", "pyproject.toml", "package.json", "Cargo.toml", "go.mod")
-_HIGHEST = 12
+from assistant.context.project import HIGHEST, MARKS
 
 
 def names_of(path: Path) -> tuple[str, str]:
@@ -14,8 +13,8 @@ def names_of(path: Path) -> tuple[str, str]:
     Outside of any repository: no name, and the file's own.
     """
     whole = path.absolute()
-    for mark in _MARKS:
-        for folder in whole.parents[:_HIGHEST]:
+    for mark in MARKS:
+        for folder in whole.parents[:HIGHEST]:
             if (folder / mark).exists():
                 return folder.name, whole.relative_to(folder).as_posix()
     return "", path.name

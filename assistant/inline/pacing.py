@@ -7,8 +7,8 @@ what a pause is follows from how that person types.
 
 from __future__ import annotations
 
-import statistics
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 LONGEST = 0.25
@@ -48,11 +48,17 @@ class Pace:
         """Seconds to wait before the engine is asked, from 0 to `LONGEST`."""
         if self._last is None or not self._intervals or not self._answers:
             return 0.0
-        interval = statistics.median(self._intervals)
-        if statistics.median(self._answers) <= _WITHIN * interval:
+        interval = _median(self._intervals)
+        if _median(self._answers) <= _WITHIN * interval:
             return 0.0
         pause = min(LONGEST, _LONGER * interval)
         if self._line_began:
             # Who begins a line thinks about it.
             pause /= 2
         return max(0.0, pause - (now - self._last))
+
+
+def _median(values: Iterable[float]) -> float:
+    """The middle one, of an even number the upper; `statistics` takes long to import."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2]

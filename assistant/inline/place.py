@@ -6,6 +6,7 @@ A line ends at `\\r\\n`, `\\n` or `\\r` and nowhere else, as editors have it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -66,10 +67,15 @@ class Place:
         found = LINE_END.search(self.text)
         return found.group() if found else "\n"
 
+    def lines_above(self, most: int = 400) -> Iterator[str]:
+        """The lines above that have something in them, the nearest first."""
+        begin = max(0, self.line_start - 100 * most)
+        lines = LINE_END.split(self.text[begin : self.line_start])[:-1]
+        return (line for line in reversed(lines[-most:]) if line.strip())
+
     def line_above(self, most: int = 100) -> str:
         """The nearest line above that has something in it, or an empty text."""
-        lines = LINE_END.split(self.text[max(0, self.line_start - 100 * most) : self.line_start])
-        return next((line for line in reversed(lines[:-1][-most:]) if line.strip()), "")
+        return next(self.lines_above(most), "")
 
     def lines_below(self, most: int = 20) -> list[str]:
         """Of the next lines those that have something in them."""

@@ -37,6 +37,8 @@ class Shape(enum.Enum):
     """The rest of the line, and what it leaves open: brackets, or the block that it begins."""
     BLOCK = "block"
     """Lines as long as they are indented more than the line that begins the block."""
+    GAP = "gap"
+    """All up to what stands below, or to the end of the function around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def request_for(
 
     Args:
         place: the cursor.
-        block: as much as belongs together, because somebody asked for it by a key.
+        block: all that is missing here, because somebody asked for it by a key.
         extra: of other files, the most important last.
     """
     if _in_word(place.before[-1:]) and _in_word(place.after[:1]):
@@ -95,8 +97,10 @@ def _anchor(text: str, line_start: int) -> int:
 def _shape(place: Place, block: bool) -> Shape:
     if place.after.strip():
         return Shape.LINE
+    if block:
+        return Shape.GAP
     line = place.line_above() if place.blank else place.before
-    return Shape.BLOCK if block or opens_block(line, place.language) else Shape.STATEMENT
+    return Shape.BLOCK if opens_block(line, place.language) else Shape.STATEMENT
 
 
 def _plain(text: str) -> str:

@@ -11,10 +11,12 @@ from assistant.inline.lines import indentation, opens_block
 from assistant.inline.place import LINE_END, Place
 from assistant.inline.suggestion import Suggestion, applied
 
-MOST_CHARACTERS = 40_000
+MOST_CHARACTERS = 16_000
 """A longer file is looked at from one definition at its left margin to another."""
-_LONGEST = 400_000
-"""Beyond it nobody waits until the whole is parsed."""
+_LONGEST = 100_000
+"""Beyond it nobody waits until the whole is parsed: at each key that takes 20 ms."""
+_LONGEST_OTHER = 400_000
+"""The same of other languages, whose grammars are quicker."""
 _TOP = re.compile(r"^(?:(?:async def|def|class|import|from|if|for|while|try|with)\b|@)", re.M)
 
 
@@ -31,7 +33,11 @@ def breaks(place: Place, suggestion: Suggestion) -> bool:
         return False
     whole = (0, len(place.text))
     # A part may begin inside of a text of several lines: only the whole file is sure.
-    return (start, end) == whole or end > _LONGEST or _breaks_part(place, suggestion, *whole)
+    return (
+        (start, end) == whole
+        or len(place.text) > _LONGEST
+        or _breaks_part(place, suggestion, *whole)
+    )
 
 
 def _breaks_part(place: Place, suggestion: Suggestion, start: int, end: int) -> bool:
@@ -83,7 +89,7 @@ def _breaks_other(place: Place, suggestion: Suggestion) -> bool:
     from assistant.checks.languages import examine_other
     from assistant.outcomes import Outcome
 
-    if len(place.text) > _LONGEST:
+    if len(place.text) > _LONGEST_OTHER:
         return False
     with_it = examine_other(applied(place.text, suggestion), place.language)
     if with_it.outcome is not Outcome.ERROR:

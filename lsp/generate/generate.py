@@ -115,13 +115,14 @@ async def _written(server: AssistantServer, proposal: Proposal, progress: Progre
     tell_change(server, proposal.uri)
     tell_event(server, proposal, "begin", state=State.RUNNING.value, text=proposal.job.title)
     try:
-        state = await write(server, proposal, progress)
+        with server.status.working(proposal.job.title):
+            state = await write(server, proposal, progress)
     except Refused as refused:
         _end(server, proposal, State.FAILED, str(refused))
         server.tell(str(refused), types.MessageType.Info)
     except AssistantError as error:
         _end(server, proposal, State.FAILED, str(error))
-        server.tell(str(error))
+        server.status.tell(error)
     else:
         _end(server, proposal, state)
         await _present(server, proposal)

@@ -95,7 +95,7 @@ def replacement(text: Text, start: int, end: int, lines: Sequence[str]) -> Inser
     """
     ending = text.line_end
     old = Text(text.value[start:end])
-    before = [old.value[a:b] for a, b in zip(old.line_starts, _ends(old), strict=True)]
+    before = old.lines()
     after = [f"{line}{ending}" for line in lines[:-1]] + list(lines[-1:])
     head = _same(before, after, min(len(before), len(after)))
     tail = _same(before[::-1], after[::-1], min(len(before), len(after)) - head)
@@ -104,10 +104,6 @@ def replacement(text: Text, start: int, end: int, lines: Sequence[str]) -> Inser
     first = start + sum(map(len, before[:head]))
     last = end - sum(map(len, before[len(before) - tail :]))
     return Insertion(first, last, "".join(after[head : len(after) - tail]))
-
-
-def _ends(text: Text) -> list[int]:
-    return [*text.line_starts[1:], len(text.value)]
 
 
 def _same(one: Sequence[str], other: Sequence[str], most: int) -> int:

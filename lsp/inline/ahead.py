@@ -12,6 +12,8 @@ from assistant.inline.remembered import Remembered, after_accepting
 if TYPE_CHECKING:
     from assistant.client.connection import Connection
 
+_REST = 0.05
+"""Seconds until the engine has let go of what was just shown; nobody accepts sooner."""
 _MANNER = Manner(priority="background", hasty=True, first_within=10.0)
 
 
@@ -40,13 +42,15 @@ class Ahead:
         if isinstance(request, Nothing):
             return
         try:
+            await asyncio.sleep(_REST)
             if await _is_busy(connection):
                 return
             outcome = await suggest(place, connection, request, manner=_MANNER)
         except AssistantError:
             return  # the request that somebody waits for will say so
-        if isinstance(outcome.found, Suggestion):
-            self._remembered.put(uri, place, [outcome.found])
+        found = outcome.found
+        if isinstance(found, Suggestion) or not found.passing:
+            self._remembered.put(uri, place, found if isinstance(found, Nothing) else [found])
 
 
 async def _is_busy(connection: Connection) -> bool:

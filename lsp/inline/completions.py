@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from assistant.errors import AssistantError, DaemonProblem
+from assistant.client.types import Inline
+from assistant.errors import AssistantError, DaemonProblem, ModelProblem
 from assistant.inline import Manner, Nothing, Suggestion, request_for, suggest
 from assistant.inline.pacing import Pace
 from assistant.inline.remembered import Remembered
 from assistant.inline.several import different, several
 from assistant.inline.suggest import REPLACED
 from lsp.documents import Document, Happened
+from lsp.engine import Happened as Connected
 from lsp.inline.ahead import Ahead
 from lsp.inline.figures import Log, Shown
 from lsp.inline.holding import Hold
@@ -57,8 +59,9 @@ class InlineCompletions:
         self._log = Log()
         self._ahead = Ahead(self._remembered)
         self._running: dict[tuple[str, str], asyncio.Task[Any]] = {}
-        self._opening: asyncio.Task[Connection] | None = None
-        server.documents.listen(self._listen)
+        server.documents.listen(self._changed)
+        server.engine.listen(self._connected)
+        server.status.figures = self.figures
 
     # What others ask
 
@@ -73,7 +76,7 @@ class InlineCompletions:
         return self._hold.why(time.monotonic(), self._settings())
 
     def reset(self) -> None:
-        """Another model answers from now on: forget what the old one said."""
+        """Another model may answer from now on: forget what the old one said."""
         self._hold = Hold()
         self._remembered.clear()
         self._ahead.stop()
@@ -90,7 +93,8 @@ class InlineCompletions:
             return None
         asked = asked_by(params, document, documents, self._names)
         shown = await self._shown(asked, "inline")
-        return [inline_item(asked, one, documents) for one in shown] or None
+        # An empty list where there is none: at null Neovim goes on showing the older suggestion.
+        return [inline_item(asked, one, documents) for one in shown]
 
     async def list_items(self, params: types.CompletionParams) -> types.CompletionList | None:
         """Answer `textDocument/completion`."""
@@ -149,7 +153,7 @@ class InlineCompletions:
         if remembered is not None:
             self._log.figures.remembered += not isinstance(remembered, Nothing)
             return remembered
-        if reason := self._off(kind):
+        if reason := self._refusal(asked, kind):
             return Nothing(reason)
         extra = self._server.context.for_inline(asked.document, asked.place.offset)
         request = request_for(asked.place, block=asked.invoked, extra=extra)
@@ -164,7 +168,12 @@ class InlineCompletions:
         found = self._remembered.find(asked.uri, asked.place, whole=asked.invoked)
         return _fitting(asked, found) if isinstance(found, tuple) else found
 
-    def _off(self, kind: str) -> str:
+    def _refusal(self, asked: Asked, kind: str) -> str:
+        """Why no model is to be asked."""
+        if refusal := self._server.context.refusal(asked.document):
+            return f"the file {refusal}"
+        if asked.invoked:
+            return ""  # who presses a key for it wants it tried
         if kind == "list":
             return self._hold.why(time.monotonic(), self._settings())
         return self.off_reason()
@@ -173,29 +182,72 @@ class InlineCompletions:
         """Ask a model, within the time that a person looks for it."""
         self._ahead.stop()
         self._log.figures.asked += 1
-        seconds = INVOKED_SECONDS if asked.invoked else WHOLE_SECONDS
-        connection = None
         try:
-            async with asyncio.timeout(seconds) as limit:
-                connection = await self._connection(None if asked.invoked else FIRST_SECONDS)
-                if asked.invoked:
-                    # A model that is loaded on the way takes what it takes.
-                    limit.reschedule(asyncio.get_running_loop().time() + seconds)
-                found = await self._suggestions(asked, request, connection)
-        except TimeoutError:
-            if connection is None:
-                reason = "the model is not ready yet"
-                self._hold.loading(reason, time.monotonic(), self._settings())
-                return Nothing(reason)
-            return Nothing(f"the suggestion was not whole within {seconds:g} seconds")
+            with self._server.status.working("Completing", inline=True):
+                found = await self._tried(asked, request)
         except AssistantError as error:
-            if isinstance(error, DaemonProblem):
-                await self._server.engine.forget()
             return Nothing(self._hold.failed(error, time.monotonic(), self._settings()))
-        self._hold.worked()
         if not isinstance(found, Nothing) or not found.passing:
             self._remembered.put(asked.uri, asked.place, found, whole=asked.invoked)
         return found
+
+    async def _tried(self, asked: Asked, request: Request) -> Found:
+        """The same once more where the daemon died: another one is started, and nobody notices.
+
+        Raises:
+            AssistantError: the engine failed.
+        """
+        engine = self._server.engine
+        try:
+            return await self._in_time(asked, request)
+        except DaemonProblem:
+            await engine.forget()
+            if self._hold.has_failed:
+                raise
+        try:
+            return await self._in_time(asked, request)
+        except DaemonProblem:
+            await engine.forget()
+            raise
+
+    async def _in_time(self, asked: Asked, request: Request) -> Found:
+        """The suggestions, or that they did not come in time, or that no model is able.
+
+        Raises:
+            AssistantError: the engine failed.
+        """
+        try:
+            async with asyncio.timeout(None if asked.invoked else FIRST_SECONDS):
+                connection = await self._server.engine.connection()
+                able = await self._able()
+        except TimeoutError:
+            return self._unable(Inline(reason="the model is not ready yet", soon=True))
+        if able.reason:
+            return self._unable(able)
+        seconds = INVOKED_SECONDS if asked.invoked else WHOLE_SECONDS
+        try:
+            async with asyncio.timeout(seconds):
+                found = await self._suggestions(asked, request, connection)
+        except TimeoutError:
+            return Nothing(f"the suggestion was not whole within {seconds:g} seconds", passing=True)
+        except ModelProblem:
+            # Not a failure: it generates, and something else completes or nobody does.
+            told = await self._server.engine.inline()
+            if not told.reason:
+                raise
+            return self._unable(told)
+        self._hold.worked()
+        return found
+
+    async def _able(self) -> Inline:
+        """Who completes. Our daemon says so when it is asked to, an endpoint only fails."""
+        engine = self._server.engine
+        return Inline() if engine.is_local else await engine.inline()
+
+    def _unable(self, told: Inline) -> Nothing:
+        reason = told.reason.partition("\n")[0].rstrip(".")
+        self._hold.unable(reason, time.monotonic(), self._settings(), soon=told.soon)
+        return Nothing(reason, passing=True)
 
     async def _suggestions(self, asked: Asked, request: Request, connection: Connection) -> Found:
         if asked.invoked:
@@ -210,19 +262,10 @@ class InlineCompletions:
         self._pace.answered(time.monotonic() - started)
         return outcome.found if isinstance(outcome.found, Nothing) else (outcome.found,)
 
-    async def _connection(self, seconds: float | None) -> Connection:
-        """The engine's connection; opening it goes on when nobody waits for it any more."""
-        if self._opening is None or self._opening.done():
-            self._opening = asyncio.create_task(self._server.engine.connection())
-            self._opening.add_done_callback(_look_at)
-        async with asyncio.timeout(seconds):
-            return await asyncio.shield(self._opening)
-
     def _look_ahead(self, shown: Shown) -> None:
-        opened = self._opening
-        if opened is None or not opened.done() or opened.cancelled() or opened.exception():
-            return
-        self._ahead.start(opened.result(), shown.uri, shown.place, shown.suggestion)
+        connection = self._server.engine.open_one()
+        if connection is not None:
+            self._ahead.start(connection, shown.uri, shown.place, shown.suggestion)
 
     @contextlib.contextmanager
     def _newest(self, uri: str, kind: str) -> Iterator[None]:
@@ -241,7 +284,11 @@ class InlineCompletions:
     def _settings(self) -> object:
         return dict(self._server.engine.flags)
 
-    def _listen(self, happened: Happened, document: Document) -> None:
+    def _connected(self, happened: Connected, _: AssistantError | None) -> None:
+        if happened is Connected.OPENED:
+            self.reset()
+
+    def _changed(self, happened: Happened, document: Document) -> None:
         if happened is Happened.CHANGED and document.changes:
             change = document.changes[-1]
             text = document.text.value[change.start : change.start + change.length]
@@ -254,10 +301,6 @@ class InlineCompletions:
 
 def _fitting(asked: Asked, found: Sequence[Suggestion]) -> Found:
     kept = tuple(one for one in found if fits(asked, one))
-    return kept or Nothing("the suggestion does not go on behind the marked entry")
-
-
-def _look_at(task: asyncio.Task[Any]) -> None:
-    """An exception that nobody waited for is no news: the next request meets it again."""
-    if not task.cancelled():
-        task.exception()
+    # What comes by itself is one; others were found when somebody asked by a key.
+    nothing = Nothing("the suggestion does not go on behind the marked entry")
+    return kept[: None if asked.invoked else 1] or nothing

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assistant.errors import AssistantError, DaemonProblem
+from assistant.errors import AssistantError, DaemonProblem, EndpointProblem, RequestProblem
 
 HELD_SECONDS = 30.0
+_SHORT_SECONDS = 2.0
 _LOADING_SECONDS = 1.0
 
 
@@ -17,7 +18,8 @@ class Hold:
     reason: str = ""
     _until: float = 0.0
     _settings: object = None
-    _failed: bool = False
+    has_failed: bool = False
+    """The last request did, too."""
 
     def why(self, now: float, settings: object) -> str:
         """The reason, or an empty text: a model may be asked.
@@ -26,24 +28,29 @@ class Hold:
             now: seconds of any clock.
             settings: other ones than at the failure are worth a try.
         """
-        if self.reason and (now >= self._until or settings != self._settings):
+        if settings != self._settings:
+            self.reason, self.has_failed = "", False
+        elif now >= self._until:
             self.reason = ""
         return self.reason
 
     def failed(self, error: AssistantError, now: float, settings: object) -> str:
         """A request failed; gives the reason."""
-        # A daemon that died is started once more by the next request, but not for ever.
-        first = isinstance(error, DaemonProblem) and not self._failed
-        self._failed = True
+        held = HELD_SECONDS
+        if isinstance(error, RequestProblem):
+            held = 0.0
+        elif isinstance(error, DaemonProblem | EndpointProblem) and not self.has_failed:
+            held = _SHORT_SECONDS
+        self.has_failed = True
         self.reason = str(error.message).rstrip(".")
-        self._until = now if first else now + HELD_SECONDS
-        self._settings = settings
+        self._until, self._settings = now + held, settings
         return self.reason
 
-    def loading(self, reason: str, now: float, settings: object) -> None:
-        """It takes a while until a model is there; asking meanwhile is in vain."""
-        self.reason, self._until, self._settings = reason, now + _LOADING_SECONDS, settings
+    def unable(self, reason: str, now: float, settings: object, *, soon: bool) -> None:
+        """No model can; `soon`: one is on its way."""
+        held = _LOADING_SECONDS if soon else HELD_SECONDS
+        self.reason, self._until, self._settings = reason, now + held, settings
 
     def worked(self) -> None:
         """A model answered."""
-        self.reason, self._failed = "", False
+        self.reason, self.has_failed = "", False

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, DaemonProblem
 from lsp.engine import Happened
 from lsp.status import looking
 from lsp.status.notices import Notices
@@ -30,6 +30,7 @@ from lsp.status.state import (
     is_about_the_engine,
     kind_of,
 )
+from lsp.status.warming import suggests
 
 if TYPE_CHECKING:
     from lsp.server import AssistantServer
@@ -83,20 +84,22 @@ class Board:
         return self.now.as_json() | more
 
     @contextmanager
-    def working(self, what: str = "Working") -> Iterator[None]:
+    def working(self, what: str = "Working", *, inline: bool = False) -> Iterator[None]:
         """Something is asked of the engine; shown as busy when it takes a while.
 
         An error of the engine that comes out of it stays on the board until something works again.
+
+        Args:
+            what: for people.
+            inline: it is a suggestion: where those are not to be had, others may be answered.
         """
         number = next(self._numbers)
         later = asyncio.get_running_loop().call_later(BUSY_AFTER, self._busy, number, what)
         try:
             yield
         except AssistantError as error:
-            self.failed(error)
+            self.failed(error, inline=inline)
             raise
-        except BaseException:
-            raise  # cancelled: this says nothing of the engine
         else:
             self.worked()
         finally:
@@ -104,12 +107,13 @@ class Board:
             self._work.pop(number, None)
             self._show()
 
-    def failed(self, error: AssistantError) -> None:
+    def failed(self, error: AssistantError, *, inline: bool = False) -> None:
         """Something that was asked of the engine failed."""
-        if is_about_the_engine(error):
+        unable = inline and not isinstance(error, DaemonProblem)
+        if is_about_the_engine(error) and not unable:
             self._set(_of_error(error, opening=False))
-        elif type(error) is AssistantError:
-            # The end of an answer in words alone: whether the engine still is tells more.
+        elif unable or type(error) is AssistantError:
+            # In words alone, or of one role: whether the engine still is there tells more.
             self._look(error)
         else:
             self._look()
@@ -131,12 +135,12 @@ class Board:
     def settings_changed(self, message: str = CHANGED) -> None:
         """Something else is set: what is known may be true no more, and `message` says why.
 
-        What was open is opened anew in the background, where suggestions will want it.
+        What was open, or could not be, is opened in the background, where suggestions will want it.
         """
-        warm = self._server.engine.open_one() is not None
-        if warm or self._base.kind is not Kind.UNKNOWN:
+        wanted = self._server.engine.open_one() is not None or self._base.kind is not Kind.UNKNOWN
+        if wanted:
             self._set(Status(message=message))
-        if warm and self._server.features.inline:
+        if wanted and suggests(self._server):
             self._server.engine.warm()
 
     def _busy(self, number: int, what: str) -> None:
@@ -150,6 +154,7 @@ class Board:
             self._watching = None
         match what:
             case Happened.OPENING:
+                self._set(looking.opening(self._server.engine))
                 self._watching = self._start(looking.watch_opening(self._server.engine, self._set))
             case Happened.OPENED:
                 self._told.clear()
@@ -179,7 +184,7 @@ class Board:
         """
         engine = self._server.engine
         connection = engine.open_one()
-        if connection is None or self._base.kind in FAILURES:
+        if connection is None:
             return
         self._last_look = time.monotonic()
         try:

@@ -62,16 +62,20 @@ async def look(
     return ready, figures
 
 
+def opening(engine: Engine) -> Status:
+    """A connection is being opened, and this is all that is known of it."""
+    url = engine.resolved().settings.endpoint.url
+    return Status(kind=Kind.STARTING, message=f"Connecting to {url}." if url else STARTING)
+
+
 async def watch_opening(engine: Engine, show: Callable[[Status], None]) -> None:
-    """Show how far the opening of a connection is, until cancelled."""
+    """Show how far the opening of a connection to the daemon is, until cancelled."""
     settings = engine.resolved().settings
     if settings.endpoint.url:
-        show(Status(kind=Kind.STARTING, message=f"Connecting to {settings.endpoint.url}."))
         return
     from assistant.client import Daemon
     from assistant.client.connection import Connection
 
-    show(Status(kind=Kind.STARTING, message=STARTING))
     name, others = settings.model or "the embedded model", 0
     async with Connection(Daemon(), start=False) as daemon:
         while True:

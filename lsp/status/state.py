@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.errors import (
@@ -116,13 +117,19 @@ def kind_of(error: AssistantError, *, opening: bool) -> Kind:
 
 def ready_message(model: str, inline: Inline) -> str:
     """Who does what."""
+    name, completes = _short(model), _short(inline.model)
     if inline.reason:
-        return f"{model} answers. Suggestions are off: {inline.reason.rstrip('.')}."
-    if inline.model in ("", model):
-        return f"{model} answers and completes."
-    return f"{model} answers, {inline.model} completes."
+        return f"{name} answers. Suggestions are off: {inline.reason.rstrip('.')}."
+    if completes in ("", name):
+        return f"{name} answers and completes."
+    return f"{name} answers, {completes} completes."
 
 
 def loading_message(model: str, progress: float) -> str:
     """How far a model is."""
-    return f"Loading {model} ({progress:.0%})."
+    return f"Loading {_short(model)} ({progress:.0%})."
+
+
+def _short(name: str) -> str:
+    """A path's last part; other names as they are."""
+    return Path(name).name if Path(name).is_absolute() else name

@@ -28,14 +28,15 @@ def warm_when_code_is_opened(server: AssistantServer) -> None:
         nonlocal warmed
         if warmed or what is not Happened.OPENED or document.language.lower() in PROSE:
             return
-        if _suggests(server):
+        if suggests(server):
             warmed = True
             server.engine.warm()
 
     server.documents.listen(happened)
 
 
-def _suggests(server: AssistantServer) -> bool:
+def suggests(server: AssistantServer) -> bool:
+    """Whether this editor will ask for suggestions."""
     features, asked = server.features, server.client_capabilities.text_document
     ghost_text = asked is not None and asked.inline_completion is not None
     return features.completion or (features.inline and ghost_text)

@@ -361,3 +361,14 @@ async def test_an_older_daemon_gives_way_once(
     async with await connect(abcd) as made:
         assert await pid_of(made) != old
         assert await text_of(made) == "ABCD"
+
+
+async def test_tokens_are_counted_by_the_model(abcd: Daemon) -> None:
+    """A byte each here; what reads like a token of the template is text."""
+    async with await connect(abcd) as made:
+        assert await made.count_tokens(["", "ab", "<|im_end|>"]) == [0, 2, 10]
+        assert await made.count_tokens([]) == []
+        # Nobody needs an exact number badly enough to fail for it, or to start a daemon.
+        assert await made.count_tokens(["\ud800"]) is None
+        await end_daemon()
+        assert await made.count_tokens(["ab"]) is None

@@ -167,3 +167,10 @@ def test_usage_may_come_after_the_reason() -> None:
         list(reader.feed(body))
 
     assert reader.close() == Finished("stop", prompt_tokens=3, completion_tokens=1)
+
+
+async def test_an_endpoint_that_counts_no_tokens_is_not_asked_to() -> None:
+    with ScriptedEndpoint([]) as server:
+        async with await connect(Endpoint(server.url)) as made:
+            assert await made.count_tokens(["ab"]) is None
+        assert server.requests == []

@@ -175,3 +175,10 @@ async def test_a_model_that_can_not_fill_in_is_told(talker: Server) -> None:
     async with await connect(Endpoint(talker.url)) as made:
         with pytest.raises(EndpointProblem, match="Infill is not supported by this model"):
             [chunk async for chunk in made.stream_fill(FillRequest("a", "b"))]
+
+
+async def test_tokens_are_counted_by_the_server(thinker: Server) -> None:
+    """A byte each here; what reads like a token of the template is text."""
+    async with await connect(Endpoint(thinker.url + "/v1", KEY)) as made:
+        assert (await made.model_info()).context_length == 512
+        assert await made.count_tokens(["", "ab", "<|im_end|>"]) == [0, 2, 10]

@@ -54,18 +54,9 @@ def test_a_file_of_the_project_is_read(root: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        ".env",
-        ".env.local",
-        "prod.env",
-        "server.pem",
-        "deploy/id_rsa",
-        ".ssh/config",
-        ".git/config",
-        "secrets.toml",
-        "conf/.aws/credentials",
-        "Secrets.YAML",
+        *(".env", ".env.local", "prod.env", "server.pem", "deploy/id_rsa", ".ssh/config"),
+        *(".git/config", "secrets.toml", "conf/.aws/credentials", "Secrets.YAML", "a.tfstate"),
         ".docker/config.json",
-        "a.tfstate",
     ],
 )
 def test_a_secret_is_told_by_its_name_alone(root: Path, name: str) -> None:

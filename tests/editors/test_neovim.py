@@ -1,18 +1,18 @@
 """A real Neovim with our plugin, the real server, and a model that says what the test scripts.
 
-Skipped where there is no Neovim 0.11 or newer; `ASSISTANT_TEST_NVIM` names one that is not on the
-path. `make test-editors` runs them.
+One editor serves all tests of this file; each has a file of its own. Skipped where there is no
+Neovim 0.11 or newer; `make test-editors` fetches one.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.support.neovim import Neovim, find_neovim
+from tests.support.neovim import PLUGIN, Neovim, find_neovim
 from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 
 PROGRAM, REASON = find_neovim()
@@ -55,85 +55,162 @@ def total(self, prices):
     return result
 ```
 """
-IDLE = "not require('assistant').is_running()"
+NOTHING_PENDING = "vim.fn.maparg('<M-y>', 'n') == ''"
+UNDO_STEPS = "return vim.fn.undotree().seq_cur"
 
 Open = Callable[..., Neovim]
 
 
+@pytest.fixture(scope="module")
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Neovim, ScriptedEndpoint]]:
+    folder = tmp_path_factory.mktemp("editor")
+    file = folder / "first.py"
+    file.touch()
+    with ScriptedEndpoint([]) as endpoint:
+        environment = {"ASSISTANT_HOME": str(folder), "ASSISTANT_ENDPOINT_URL": endpoint.url}
+        with Neovim(PROGRAM, file, environment) as editor:
+            yield editor, endpoint
+
+
 @pytest.fixture
-def open_editor(tmp_path: Path) -> Iterator[Open]:
-    """Open Neovim on the text, with a model that gives these replies."""
-    with ExitStack() as stack:
+def open_editor(_shared: tuple[Neovim, ScriptedEndpoint], tmp_path: Path) -> Iterator[Open]:
+    """Open a text, with a model that gives these replies."""
+    editor, endpoint = _shared
+    numbers = itertools.count()
 
-        def start(*replies: Reply | str, text: str = TEXT) -> Neovim:
-            endpoint = stack.enter_context(ScriptedEndpoint(replies))
-            file = tmp_path / "shop.py"
-            file.write_bytes(text.encode())
-            environment = {"ASSISTANT_ENDPOINT_URL": endpoint.url}
-            return stack.enter_context(Neovim(PROGRAM, file, environment))
+    def start(*replies: Reply | str, text: str = TEXT) -> Neovim:
+        endpoint.script(replies)
+        file = tmp_path / f"shop{next(numbers)}.py"
+        file.write_bytes(text.encode())
+        editor.open(file)
+        return editor
 
-        yield start
+    yield start
+    editor.lua("vim.cmd('silent only'); vim.cmd('messages clear')")
 
 
-def test_the_command_writes_the_body_in_one_undo_step(open_editor: Open) -> None:
+def page(editor: Neovim) -> str:
+    """What the window for reading shows; empty when there is none."""
+    found: str = editor.lua(
+        "for _, window in ipairs(vim.api.nvim_list_wins()) do\n"
+        "  if vim.w[window].assistant then\n"
+        "    local buffer = vim.api.nvim_win_get_buf(window)\n"
+        "    return table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), '\\n')\n"
+        "  end\n"
+        "end\n"
+        "return ''"
+    )
+    return found
+
+
+def run(editor: Neovim, command: str) -> None:
+    editor.lua(f"vim.cmd('{command}')")
+
+
+def offered(editor: Neovim) -> str:
+    """Wait for the offer; what is shown of it."""
+    editor.until(lambda: "<M-y> accept" in editor.preview())
+    return editor.preview()
+
+
+def test_a_body_is_previewed_and_enters_the_buffer_in_one_undo_step_when_accepted(
+    open_editor: Open,
+) -> None:
     editor = open_editor(ANSWER)
     editor.put_cursor(6)
-    before = editor.lua("return vim.fn.undotree().seq_cur")
+    steps = editor.lua(UNDO_STEPS)
 
-    editor.lua("vim.cmd('AssistantImplement')")
-    editor.wait_until(f"vim.api.nvim_buf_line_count(0) > 9 and {IDLE}")
+    run(editor, "AssistantImplement")
+    preview = offered(editor)
 
-    assert editor.text() == FILLED
-    assert editor.lua("return vim.fn.undotree().seq_cur") == before + 1
-    editor.lua("vim.cmd('silent undo')")
+    assert preview.startswith("▎ Implement total, offered · parsed: ")
+    assert "▎         result += price" in preview
+    assert "are to be added" not in preview
     assert editor.text() == TEXT
+
+    editor.type("<M-y>")
+    editor.until(lambda: editor.text() == FILLED and not editor.preview())
+    editor.wait_until(NOTHING_PENDING)
+    assert editor.lua(UNDO_STEPS) == steps + 1
+    editor.type("u")
+    editor.until(lambda: editor.text() == TEXT)
 
 
 def test_a_body_with_an_import_is_one_undo_step_too(open_editor: Open) -> None:
     answer = ANSWER.replace("def total", "import math\n\n\ndef total", 1)
-    answer = answer.replace("    result = 0\n", "    result = math.fsum(())\n")
-    editor = open_editor(answer)
+    editor = open_editor(answer.replace("    result = 0\n", "    result = math.fsum(())\n"))
     editor.put_cursor(6)
 
-    editor.lua("vim.cmd('AssistantImplement')")
-    editor.wait_until(f"vim.api.nvim_buf_line_count(0) > 9 and {IDLE}")
+    run(editor, "AssistantImplement")
+    offered(editor)
+    run(editor, "AssistantAccept")
 
-    assert editor.text().startswith('import math\n\n\nSMILE = "😀"')
-    editor.lua("vim.cmd('silent undo')")
-    assert editor.text() == TEXT
+    editor.until(lambda: editor.text().startswith('import math\n\n\nSMILE = "😀"'))
+    editor.type("u")
+    editor.until(lambda: editor.text() == TEXT)
 
 
-def test_the_editors_own_code_action_does_the_same(open_editor: Open) -> None:
+def test_rejecting_takes_the_offer_and_its_keys_away(open_editor: Open) -> None:
     editor = open_editor(ANSWER)
-    editor.put_cursor(5)
-
-    editor.lua("vim.lsp.buf.code_action({ apply = true })")
-    editor.wait_until("vim.api.nvim_buf_line_count(0) > 9")
-
-    assert editor.text() == FILLED
-
-
-def test_the_reasoning_shows_while_it_comes(open_editor: Open) -> None:
-    reply = Reply.of(ANSWER)
-    index = ANSWER.index("## Formulas") // 8
-    reply.hold(index)
-    editor = open_editor(reply)
-    editor.lua(
-        "_G.shown = {}\n"
-        "vim.api.nvim_create_autocmd('LspProgress', { callback = function(event)\n"
-        "  table.insert(_G.shown, event.data.params.value.message or '')\n"
-        "end })"
-    )
     editor.put_cursor(6)
+    run(editor, "AssistantImplement")
+    offered(editor)
 
-    editor.lua("vim.cmd('AssistantImplement')")
-    reply.wait_sent(index)
-    editor.wait_until("table.concat(_G.shown, '|'):find('thinking: Steps', 1, true) ~= nil")
+    editor.type("<M-n>")
+
+    editor.until(lambda: not editor.preview())
+    editor.wait_until(NOTHING_PENDING)
+    assert editor.text() == TEXT
+    run(editor, "AssistantAccept")
+    editor.until(lambda: "nothing to accept" in editor.messages())
     assert editor.text() == TEXT
 
-    reply.release()
-    editor.wait_until(IDLE)
-    assert editor.text() == FILLED
+
+def test_the_reasoning_streams_into_a_window_that_q_closes(open_editor: Open) -> None:
+    reply = Reply.of(ANSWER)
+    steps, end = ANSWER.index("## Formulas") // 8, ANSWER.index("return result") // 8
+    reply.hold(steps)
+    reply.hold(end)
+    editor = open_editor(reply)
+    editor.put_cursor(6)
+    run(editor, "AssistantImplement")
+    reply.wait_sent(steps)
+    editor.until(lambda: "Steps" in editor.preview())
+
+    run(editor, "AssistantReasoning")
+    editor.until(lambda: "Add them" in page(editor))
+    assert "no prices" not in page(editor)
+
+    reply.release(steps)
+    editor.until(lambda: "no prices" in page(editor) and "result += price" in page(editor))
+    assert "Code (not checked yet)" in page(editor)
+    assert "unchecked\n▎ def total" in editor.preview()
+    assert editor.text() == TEXT
+
+    reply.release(end)
+    editor.until(lambda: "to be accepted or rejected" in page(editor))
+    editor.lua("vim.cmd('wincmd l')")
+    editor.type("q")
+    editor.until(lambda: page(editor) == "")
+    assert editor.text() == TEXT
+
+
+def test_cancelling_in_the_middle_stops_the_model_and_leaves_the_buffer(open_editor: Open) -> None:
+    reply = Reply.of(ANSWER)
+    reply.hold(20)
+    editor = open_editor(reply)
+    editor.put_cursor(6)
+    run(editor, "AssistantImplement")
+    reply.wait_sent(20)
+
+    run(editor, "AssistantCancel")
+
+    reply.wait_closed()
+    editor.until(lambda: not editor.preview())
+    assert editor.text() == TEXT
+    assert editor.messages().strip() == ""
+    run(editor, "AssistantCancel")
+    editor.until(lambda: "nothing is being written" in editor.messages())
 
 
 def test_typing_elsewhere_meanwhile_is_kept(open_editor: Open) -> None:
@@ -141,71 +218,207 @@ def test_typing_elsewhere_meanwhile_is_kept(open_editor: Open) -> None:
     reply.hold(len(reply.chunks))
     editor = open_editor(reply)
     editor.put_cursor(6)
-    editor.lua("vim.cmd('AssistantImplement')")
+    run(editor, "AssistantImplement")
     reply.wait_sent(len(reply.chunks))
 
-    editor.lua("vim.api.nvim_buf_set_text(0, 0, 0, 0, 0, { '# 😀 first', '' })")
+    editor.type("ggO# 😀 first<Esc>")
     reply.release()
-    editor.wait_until(f"vim.api.nvim_buf_line_count(0) > 10 and {IDLE}")
+    offered(editor)
+    editor.type("Go# last<Esc>")
+    run(editor, "AssistantAccept")
 
-    assert editor.text() == "# 😀 first\n" + FILLED
+    whole = "# 😀 first\n" + FILLED + "# last\n"
+    editor.until(lambda: editor.text() == whole)
 
 
-def test_cancelling_stops_the_model_and_leaves_the_buffer(open_editor: Open) -> None:
-    reply = Reply.of(ANSWER)
-    reply.hold(20)
-    editor = open_editor(reply)
+def test_lines_that_were_changed_are_not_overwritten(open_editor: Open) -> None:
+    editor = open_editor(ANSWER)
     editor.put_cursor(6)
-    editor.lua("vim.cmd('AssistantImplement')")
-    reply.wait_sent(20)
+    run(editor, "AssistantImplement")
+    offered(editor)
 
-    editor.lua("vim.cmd('AssistantCancel')")
+    editor.put_cursor(5)
+    editor.type("A  # mine<Esc>")
+    editor.wait_until("vim.api.nvim_get_mode().mode == 'n'")
+    changed = editor.text()
+    run(editor, "AssistantAccept")
 
-    reply.wait_closed()
-    editor.wait_until(IDLE)
+    editor.until(lambda: "nothing was applied" in editor.messages())
+    assert editor.text() == changed == TEXT.replace("prices):", "prices):  # mine")
+
+
+def test_an_answer_that_fails_its_check_is_replaced_by_the_next_one(open_editor: Open) -> None:
+    wrong = ANSWER.replace("return result", "return resutl")
+    reply = Reply.of(ANSWER)
+    middle = ANSWER.index("for price") // 8
+    reply.hold(middle)
+    editor = open_editor(wrong, reply)
+    editor.put_cursor(6)
+
+    run(editor, "AssistantImplement")
+    reply.wait_sent(middle)
+    editor.until(lambda: editor.preview().endswith("result = 0"))
+    assert "resutl" not in editor.preview()
+    reply.release()
+
+    assert "resutl" not in "".join(offered(editor).splitlines()[1:])
+    run(editor, "AssistantAccept")
+    editor.until(lambda: editor.text() == FILLED)
+
+
+def test_an_edit_for_another_version_is_refused_and_the_server_told(open_editor: Open) -> None:
+    editor = open_editor()
+    edit = (
+        "local edits = {{ {{ range = {{ start = {{ line = 0, character = 0 }},"
+        " ['end'] = {{ line = 0, character = 0 }} }}, newText = 'new' }} }}\n"
+        "local document = {{ uri = vim.uri_from_bufnr(0), version = {} }}\n"
+        "local client = vim.lsp.get_clients({{ name = 'assistant' }})[1]\n"
+        "return client.handlers['workspace/applyEdit'](nil, {{ edit = {{"
+        " documentChanges = {{ {{ textDocument = document, edits = edits }} }} }} }},"
+        " {{ client_id = client.id, method = 'workspace/applyEdit' }})"
+    )
+
+    refused = editor.lua(edit.format(7))
+
+    assert refused == {"applied": False, "failureReason": "the buffer is at version 0, not 7"}
     assert editor.text() == TEXT
-    assert "rror" not in editor.messages()
+    assert editor.lua(edit.format(0))["applied"] is True
+    assert editor.text() == "new" + TEXT
+
+
+def test_an_explanation_opens_beside_the_code(open_editor: Open) -> None:
+    editor = open_editor("It adds the prices.\n")
+    editor.put_cursor(6)
+
+    run(editor, "AssistantExplain")
+
+    editor.until(lambda: "It adds the prices." in page(editor))
+    assert editor.text() == TEXT
+
+
+def test_lines_are_rewritten_as_it_is_said(open_editor: Open) -> None:
+    text = "first = 1\nsecond = 2\nthird = 3\n"
+    editor = open_editor("```python\nsecond = 22\n```", text=text)
+
+    run(editor, "2AssistantRewrite make it greater")
+    offered(editor)
+    run(editor, "AssistantAccept")
+
+    editor.until(lambda: editor.text() == text.replace("= 2\n", "= 22\n"))
+
+
+def test_what_a_linter_said_goes_with_the_request_for_a_fix(
+    open_editor: Open, _shared: tuple[Neovim, ScriptedEndpoint]
+) -> None:
+    editor = open_editor(
+        "```python\ndef half(n):\n    return n / 2\n```", text="def half(n):\n    return m / 2\n"
+    )
+    editor.lua(
+        "local space = vim.api.nvim_create_namespace('linter')\n"
+        "local found = { lnum = 1, col = 11, message = 'm is not there', code = 'F821' }\n"
+        "vim.diagnostic.set(space, 0, { found })"
+    )
+    editor.put_cursor(2)
+
+    run(editor, "AssistantFix")
+    offered(editor)
+    editor.type("<M-y>")
+
+    editor.until(lambda: "return n / 2" in editor.text())
+    assert "m is not there [F821]" in str(_shared[1].requests[-1])
+
+
+def test_the_editors_own_code_actions_do_the_same(open_editor: Open) -> None:
+    editor = open_editor(ANSWER)
+    editor.put_cursor(5)
+    act = (
+        "vim.lsp.buf.code_action({{ apply = true, filter = function(action)"
+        " return vim.startswith(action.title, '{}') end }})"
+    )
+
+    editor.lua(act.format("Implement"))
+    offered(editor)
+    editor.lua(act.format("Accept"))
+
+    editor.until(lambda: editor.text() == FILLED)
 
 
 def test_a_file_with_dos_line_endings_keeps_them(open_editor: Open) -> None:
     editor = open_editor(ANSWER, text=TEXT.replace("\n", "\r\n"))
     editor.put_cursor(6)
 
-    editor.lua("vim.cmd('AssistantImplement')")
-    editor.wait_until(f"vim.api.nvim_buf_line_count(0) > 9 and {IDLE}")
+    run(editor, "AssistantImplement")
+    offered(editor)
+    run(editor, "AssistantAccept")
 
+    editor.until(lambda: editor.text() == FILLED)
     assert editor.lua("return vim.bo.fileformat") == "dos"
-    assert editor.text() == FILLED
 
 
-def test_a_place_without_a_stub_says_so(open_editor: Open) -> None:
+def test_what_can_not_be_done_is_said_once(open_editor: Open) -> None:
     editor = open_editor(ANSWER)
     editor.put_cursor(1)
 
-    editor.lua("vim.cmd('AssistantImplement')")
+    run(editor, "AssistantImplement")
 
-    editor.wait_until("vim.fn.execute('messages'):find('No function', 1, true) ~= nil")
+    editor.until(lambda: "There is no function" in editor.messages())
+    assert editor.messages().count("There is no function") == 1
     assert editor.text() == TEXT
 
 
-def test_checkhealth_finds_everything(open_editor: Open) -> None:
+def test_what_is_sent_and_how_it_stands_can_be_read(open_editor: Open) -> None:
     editor = open_editor(ANSWER)
+    editor.put_cursor(6)
 
-    editor.lua("vim.cmd('checkhealth assistant')")
+    run(editor, "AssistantContext")
+    editor.until(lambda: "Sum of the prices." in page(editor))
+    run(editor, "AssistantStatus")
+    editor.until(lambda: "assistant: ready" in editor.messages())
+    run(editor, "AssistantWhy")
+    editor.until(lambda: "no suggestion was held back here" in editor.messages())
+    assert editor.lua("return require('assistant').status()") == "assistant: ready"
+
+
+def test_checkhealth_finds_everything(open_editor: Open) -> None:
+    editor = open_editor()
+
+    run(editor, "checkhealth assistant")
 
     report = editor.text()
-    assert "serves 1 buffer(s)" in report
+    assert " buffer(s)" in report
     assert "ERROR" not in report
     assert "WARNING" not in report
+    run(editor, "bwipeout")
 
 
-def test_the_help_has_its_tags(open_editor: Open, tmp_path: Path) -> None:
-    editor = open_editor(ANSWER)
-    source = Path(__file__).parents[2] / "lsp" / "clients" / "neovim" / "doc" / "assistant.txt"
-    (tmp_path / "assistant.txt").write_text(source.read_text())
+def test_every_command_is_in_the_help(open_editor: Open, tmp_path: Path) -> None:
+    editor = open_editor()
+    (tmp_path / "assistant.txt").write_text((PLUGIN / "doc" / "assistant.txt").read_text())
 
     editor.lua(f"vim.cmd.helptags('{tmp_path}')")
 
     tags = (tmp_path / "tags").read_text()
-    assert ":AssistantImplement\t" in tags
-    assert "assistant-config\t" in tags
+    commands: list[str] = editor.lua("return vim.tbl_keys(vim.api.nvim_get_commands({}))")
+    ours = [name for name in commands if name.startswith("Assistant")]
+    assert len(ours) > 10
+    assert [name for name in ours if f":{name}\t" not in tags] == []
+
+
+def test_without_the_plugin_the_configuration_alone_does(tmp_path: Path) -> None:
+    file = tmp_path / "shop.py"
+    file.write_text(TEXT)
+    with ScriptedEndpoint([ANSWER]) as endpoint:
+        environment = {"ASSISTANT_HOME": str(tmp_path), "ASSISTANT_ENDPOINT_URL": endpoint.url}
+        with Neovim(PROGRAM, file, environment, plugin=False) as editor:
+            editor.put_cursor(5)
+            act = (
+                "vim.lsp.buf.code_action({{ apply = true, filter = function(action)"
+                " return vim.startswith(action.title, '{}') end }})"
+            )
+
+            editor.lua(act.format("Implement"))
+            editor.until(lambda: "Accept or reject it" in editor.messages())
+            assert editor.text() == TEXT
+            editor.lua(act.format("Accept"))
+
+            editor.until(lambda: editor.text() == FILLED)

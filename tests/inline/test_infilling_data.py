@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from assistant.inline import Nothing, Place, Suggestion, request_for
 from assistant.inline.cleaning import clean
 from assistant.inline.stopping import end_of
 from assistant.inline.suggestion import applied
-from tests.support.infilling import published
+from tests.bench.infilling import filters
+from tests.support.infilling import gaps, published
 
 
 def bare(text: str) -> list[str]:
@@ -54,3 +57,32 @@ def test_the_end_is_found_while_the_text_comes() -> None:
 
         assert len(known) == 1
         assert raw[: known.pop() or 0].startswith(hole.rest.rstrip())
+
+
+@pytest.mark.parametrize(
+    ("kind", "block", "count"),
+    [("SingleLine", False, 100), ("SingleLine", True, 50), ("MultiLine", True, 200)],
+)
+def test_what_stands_below_is_not_shown_again(kind: str, block: bool, count: int) -> None:
+    """The missing part and the next 1 to 5 lines of the file: what is shown is the part."""
+    score = filters(kind, gaps(kind, count), block=block, run=False)
+
+    bare_ones = score.restored + score.only_space
+    assert score.count == 5 * count
+    assert bare_ones >= 0.995 * score.count, score.failing
+
+
+def test_while_typing_no_more_than_the_beginning_of_it_is_shown() -> None:
+    """Of several lines that are missing a statement; never what is not missing."""
+    score = filters("MultiLine", gaps("MultiLine", 200), block=False, run=False)
+
+    shown = score.count - score.refused.total()
+    assert score.restored + score.only_space + score.beginning == shown > 0.95 * score.count
+
+
+def test_a_nested_function_and_the_one_around_it() -> None:
+    """By a key all up to what stands below, however far it is indented."""
+    tasks = [gap for gap in gaps("MultiLine") if gap.task.split("/")[2] in ("6", "39")]
+    score = filters("MultiLine", tasks, block=True, run=False)
+
+    assert score.restored + score.only_space == score.count > 500

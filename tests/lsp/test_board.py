@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from assistant.client import Inline
-from assistant.errors import AssistantError, DaemonProblem, ModelProblem, RequestProblem
+from assistant.errors import (
+    AssistantError,
+    DaemonProblem,
+    EndpointProblem,
+    ModelProblem,
+    RequestProblem,
+)
 from lsp.python.reply import Refused
 from lsp.status import board, notices
 from lsp.status.state import Figures, Kind, Status, ready_message
@@ -159,6 +165,19 @@ async def test_a_request_that_can_not_be_served_is_no_failure_of_the_engine(
         raise error
 
     assert (await session.command("assistant.status"))["kind"] == "ready"
+    assert "failed" not in kinds(session)
+
+
+async def test_suggestions_that_are_not_to_be_had_are_no_failure_of_the_rest(
+    session: InsideSession, held: HeldEndpoint
+) -> None:
+    held.infill = (404, {})
+    await session.server.engine.connection()
+    with pytest.raises(EndpointProblem), session.server.status.working(inline=True):
+        raise EndpointProblem("It has no /infill.")
+    await until(lambda: shown(session)["kind"] == "ready")
+
+    assert "has no /infill" in shown(session)["inline"]["reason"]
     assert "failed" not in kinds(session)
 
 

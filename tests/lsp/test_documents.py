@@ -46,6 +46,14 @@ def test_a_change_of_a_document_that_is_not_open_is_reported_not_raised() -> Non
     assert not documents.change(identifier, [types.TextDocumentContentChangeWholeDocument("x")])
 
 
+def test_a_language_that_is_no_text_is_none() -> None:
+    """The protocol library lets `null` and numbers through."""
+    documents = Documents()
+    documents.open(types.TextDocumentItem(URI, 7, 1, "x"))  # type: ignore[arg-type]
+
+    assert current(documents).language == ""
+
+
 def test_a_reversed_range_is_read_the_other_way_round() -> None:
     documents = opened("abcdef")
     span = types.Range(types.Position(0, 4), types.Position(0, 1))
@@ -54,6 +62,41 @@ def test_a_reversed_range_is_read_the_other_way_round() -> None:
     documents.change(types.VersionedTextDocumentIdentifier(2, URI), [change])
 
     assert current(documents).text.value == "a-ef"
+
+
+def test_half_of_an_emoji_is_replaced_as_an_editor_of_16_bit_units_means_it() -> None:
+    """Its neighbour differs in the second half only, and that is all that a diff of units has."""
+    documents = Documents("utf-16")
+    documents.open(types.TextDocumentItem(URI, "python", 1, "x😀y"))
+    span = types.Range(types.Position(0, 2), types.Position(0, 3))
+    change = types.TextDocumentContentChangePartial(span, "\ude01")
+
+    documents.change(types.VersionedTextDocumentIdentifier(2, URI), [change])
+
+    assert current(documents).text.value == "x😁y"
+
+
+def test_halves_that_meet_are_a_character_in_16_bit_units_only() -> None:
+    for encoding, expected in (("utf-16", "😀"), ("utf-8", "\ud83d\ude00"), ("utf-32", None)):
+        documents = Documents(encoding)
+        documents.open(types.TextDocumentItem(URI, "python", 1, "\ud83d-\ude00"))
+        place = 3 if encoding == "utf-8" else 1
+        span = types.Range(types.Position(0, place), types.Position(0, place + 1))
+        change = types.TextDocumentContentChangePartial(span, "")
+        documents.change(types.VersionedTextDocumentIdentifier(2, URI), [change])
+        assert current(documents).text.value == (expected or "\ud83d\ude00")
+
+
+def test_a_cursor_on_each_line_types_a_letter() -> None:
+    """Editors send such changes from the last to the first; each is in the text before it."""
+    documents = opened("one\n" * 1000)
+    ends = [types.Position(line, 3) for line in reversed(range(1000))]
+    changes = [types.TextDocumentContentChangePartial(types.Range(at, at), "!") for at in ends]
+
+    documents.change(types.VersionedTextDocumentIdentifier(2, URI), changes)
+
+    assert current(documents).text.value == "one!\n" * 1000
+    assert current(documents).followed(1, 4, 7) == (5, 8)
 
 
 def test_a_range_follows_edits_around_it() -> None:

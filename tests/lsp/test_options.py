@@ -16,6 +16,8 @@ GOOD: list[tuple[Any, dict[str, Any]]] = [
     ({"assistant": {"endpoint": "http://x/v1"}}, {"endpoint.url": "http://x/v1"}),
     ({"assistant": {}, "python": {"a": 1}}, {}),
     ({"model": None}, {}),
+    ({"model": "", "endpoint": "", "maxTokens": 0}, {}),
+    ({"path": "/usr/bin/assistant", "trace": {"server": "off"}}, {}),
 ]
 
 

@@ -242,10 +242,12 @@ def test_exit_without_shutdown_is_an_error(fresh: LspClient) -> None:
     assert fresh.process.wait(10) == 1
 
 
-def test_the_end_of_stdin_ends_the_server(fresh: LspClient) -> None:
-    """An editor that was killed leaves no server behind."""
+@pytest.mark.parametrize("last", [b"", b"Content-Length: 50\r\n\r\n{", b"Content-Le"])
+def test_the_end_of_stdin_ends_the_server(last: bytes, fresh: LspClient) -> None:
+    """An editor that was killed, in the middle of a message even, leaves no server behind."""
     fresh.initialize()
     assert fresh.process.stdin is not None
+    fresh.send_bytes(last)
 
     fresh.process.stdin.close()
 

@@ -1,95 +1,20 @@
-"""The text model against a model that works on the encoded bytes, as an editor would."""
+"""Lines, offsets and positions; test_text_fuzz.py has them after any edits."""
 
 from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lsprotocol import types
 
-from lsp.documents import Documents
+from lsp.lines import BLOCK
 from lsp.text import ENCODINGS, Encoding, Place, Text, units
+from tests.support.unit_text import UnitText
 
 # What breaks line models and column counts: every separator that Python splits at and the protocol
 # does not, both line ending characters alone and together, and 1 to 4 byte characters.
 ALPHABET = "ab\n\r\t\x0b\x0c\x1c\x1e\x85\u2028\u2029é€😀🧑‍🚀"
-CODEC = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-le", 4)}
 
 texts = st.lists(st.sampled_from([*ALPHABET, "\r\n"]), max_size=30).map("".join)
-
-
-def split_lines(value: str) -> list[str]:
-    """Lines with their endings, found character by character."""
-    lines, current, index = [], "", 0
-    while index < len(value):
-        ending = "\r\n" if value.startswith("\r\n", index) else value[index]
-        index += len(ending)
-        current += ending
-        if ending in ("\r\n", "\n", "\r"):
-            lines.append(current)
-            current = ""
-    return [*lines, current]
-
-
-class ReferenceEditor:
-    """An editor's side of a document: lines, columns by encoding and slicing bytes."""
-
-    def __init__(self, value: str, encoding: Encoding) -> None:
-        self.value = value
-        self.codec, self.width = CODEC[encoding]
-
-    def places(self) -> list[tuple[int, types.Position]]:
-        """Every offset that a cursor can stand at, with its position."""
-        found, offset = [], 0
-        for number, line in enumerate(split_lines(self.value)):
-            content = line.rstrip("\r\n")
-            for index in range(len(content) + 1):
-                column = len(content[:index].encode(self.codec)) // self.width
-                found.append((offset + index, types.Position(number, column)))
-            offset += len(line)
-        return found
-
-    def edit(self, start: types.Position, end: types.Position, new: str) -> None:
-        """Replace a range, by cutting the encoded lines."""
-        lines = split_lines(self.value)
-        head = "".join(lines[: start.line]) + self._cut(lines[start.line], 0, start.character)
-        tail = self._cut(lines[end.line], end.character, None) + "".join(lines[end.line + 1 :])
-        self.value = head + new + tail
-
-    def _cut(self, line: str, first: int, last: int | None) -> str:
-        data = line.encode(self.codec)
-        stop = None if last is None else last * self.width
-        return data[first * self.width : stop].decode(self.codec)
-
-
-@pytest.mark.parametrize("encoding", ENCODINGS)
-@given(data=st.data())
-@settings(max_examples=150, deadline=None)
-def test_text_equals_the_editors_after_any_edits(encoding: Encoding, data: st.DataObject) -> None:
-    """After any legal edit sequence both sides hold the same text (contract, promise 2)."""
-    editor = ReferenceEditor(data.draw(texts), encoding)
-    documents = Documents(encoding)
-    documents.open(types.TextDocumentItem("file:///a.py", "python", 0, editor.value))
-
-    for version in range(1, data.draw(st.integers(1, 8)) + 1):
-        changes = []
-        for _ in range(data.draw(st.integers(1, 3))):
-            new = data.draw(texts)
-            if data.draw(st.integers(0, 9)) == 0:
-                editor.value = new
-                changes.append(types.TextDocumentContentChangeWholeDocument(new))
-                continue
-            places = editor.places()
-            first, second = (data.draw(st.integers(0, len(places) - 1)) for _ in range(2))
-            (_, start), (_, end) = places[min(first, second)], places[max(first, second)]
-            editor.edit(start, end, new)
-            changes.append(types.TextDocumentContentChangePartial(types.Range(start, end), new))
-        identifier = types.VersionedTextDocumentIdentifier(version, "file:///a.py")
-        documents.change(identifier, changes)
-        document = documents.get("file:///a.py")
-        assert document is not None
-        assert document.text.value == editor.value
-        assert document.version == version
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -99,9 +24,10 @@ def test_positions_and_offsets_agree(encoding: Encoding, value: str) -> None:
     """Each place a cursor can stand at converts to its offset and back."""
     text = Text(value)
 
-    for offset, position in ReferenceEditor(value, encoding).places():
-        place = Place(position.line, position.character)
-        assert text.offset(place, encoding) == offset
+    editor = UnitText.of(value, encoding)
+    for place in editor.begins():
+        offset = text.offset(Place(*place), encoding)
+        assert editor.encoded(value[:offset]) == editor.units[: editor.index(*place)]
         assert text.place(offset, encoding) == place
 
 
@@ -112,6 +38,7 @@ def test_positions_and_offsets_agree(encoding: Encoding, value: str) -> None:
         (Place(1, 99), 6),  # past the last line's end, where pygls lands one short
         (Place(9, 0), 6),  # past the last line
         (Place(-1, 5), 0),
+        (Place(1, -1), 4),
     ],
 )
 def test_a_position_outside_the_text_means_the_nearest_inside(place: Place, expected: int) -> None:
@@ -135,3 +62,24 @@ def test_line_end_is_that_of_the_first_line() -> None:
     assert Text("a\r\nb\n").line_end == "\r\n"
     assert Text("a\rb").line_end == "\r"
     assert Text("a").line_end == "\n"
+
+
+def test_many_lines_are_found_after_edits_among_them() -> None:
+    """Blocks of lines grow, shrink, vanish and are split."""
+    text = Text("x\r\n" * (3 * BLOCK))
+    for start, end, new in (
+        (300, 301, "\n" * (2 * BLOCK)),
+        (9, 4 * BLOCK, ""),
+        (0, 2, "y"),
+        (4, BLOCK, "\r"),
+    ):
+        text = text.replace(start, end, new)
+        fresh = Text(text.value).line_starts
+        assert list(text.line_starts) == list(fresh)
+        assert [text.line_of(offset) for offset in fresh] == list(range(len(fresh)))
+
+
+def test_lines_outside_of_the_text_are_an_index_error() -> None:
+    for line in (-1, 2):
+        with pytest.raises(IndexError):
+            Text("a\nb").line_starts[line]

@@ -25,7 +25,7 @@ class EngineFiller:
         prepared = self._engine.prepare_fill(
             request.prefix,
             request.suffix,
-            Sampling(temperature=request.temperature),
+            Sampling(temperature=request.temperature, seed=request.seed),
             Limits(request.max_tokens, request.stop, line_ms=request.line_ms),
             typed=request.typed,
             file_name=request.file_name,

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -74,6 +75,8 @@ class LspClient:
 
     environment: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = (sys.executable, "-m", "assistant", "lsp")
+    errors: Path | None = None
+    """Where the process's stderr goes; None: where the test's does."""
     received: list[Message] = field(default_factory=list)
     answers: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
     """What to answer to the server's requests; without an entry null."""
@@ -81,13 +84,16 @@ class LspClient:
     _next_id: int = 0
 
     def __enter__(self) -> Self:
-        self.process = subprocess.Popen(
-            self.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            env={**os.environ, **self.environment},
-        )
+        with ExitStack() as opened:
+            errors = None if self.errors is None else opened.enter_context(self.errors.open("ab"))
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=ROOT,
+                env={**os.environ, **self.environment},
+            )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         return self
@@ -104,9 +110,13 @@ class LspClient:
     def forget(self) -> None:
         """Forget what has been received, once everything sent so far has been handled."""
         self.response(self.request("test/unknown", None))
+        self.clear()
+        self.answers.clear()
+
+    def clear(self) -> None:
+        """Forget what has been received so far."""
         with self._changed:
             self.received.clear()
-        self.answers.clear()
 
     def leave(self) -> int:
         """Shut the server down as an editor does; the exit code."""
@@ -156,13 +166,23 @@ class LspClient:
 
     def code_actions(self, buffer: Buffer, offset: int, **context: Any) -> list[Message]:
         """The code actions at an offset."""
-        position = buffer.position(offset)
+        return self.code_actions_at(buffer.uri, buffer.position(offset), **context)
+
+    def code_actions_at(self, uri: str, position: Message, **context: Any) -> list[Message]:
+        """The code actions at a position."""
         params = {
-            "textDocument": {"uri": buffer.uri},
+            "textDocument": {"uri": uri},
             "range": {"start": position, "end": position},
             "context": {"diagnostics": [], **context},
         }
         return self.result(self.request("textDocument/codeAction", params)) or []
+
+    def offered(self, buffer: Buffer, offset: int, title: str) -> Message:
+        """The command of the one action at an offset whose title begins so."""
+        actions = self.code_actions(buffer, offset)
+        (command,) = (one["command"] for one in actions if one["title"].startswith(title))
+        found: Message = command
+        return found
 
     def run_command(self, command: Message, **more: Any) -> int:
         """Execute the command of a code action; the id of the request."""
@@ -232,6 +252,12 @@ class LspClient:
             if message is None:
                 raise AssertionError(f"not received within {PATIENCE} s; got {self.received}")
             return message
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until what has been received makes a condition true."""
+        with self._changed:
+            if not self._changed.wait_for(condition, PATIENCE):
+                raise AssertionError(f"not true within {PATIENCE} s; got {self.received}")
 
     def _read(self) -> None:
         stream = self.process.stdout

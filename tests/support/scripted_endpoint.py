@@ -10,11 +10,15 @@ A reply is cut into chunks. ``reply.hold(3)`` makes the server wait before chunk
 calls ``reply.release(3)``; ``reply.wait_sent(3)`` blocks the test until three chunks are out;
 ``reply.closed`` is set when the client hung up before the end. So no test needs a sleep.
 
+With ``infill=True`` it fills in the middle as well, in llama-server's shape: the same replies
+answer ``POST /infill``.
+
 What is not covered: function calls, several choices, log probabilities.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import socket
@@ -106,9 +110,15 @@ class ScriptedEndpoint:
     """The server; a context manager. ``requests`` holds the JSON bodies it was asked with."""
 
     def __init__(
-        self, replies: Sequence[Reply | str], model: str = "scripted", **entry: Any
+        self,
+        replies: Sequence[Reply | str],
+        model: str = "scripted",
+        *,
+        infill: bool = False,
+        **entry: Any,
     ) -> None:
         self.model = model
+        self.infill = infill
         self.entry = {"id": model, **entry}
         self.requests: list[dict[str, Any]] = []
         self._lock = threading.Lock()
@@ -192,6 +202,15 @@ def _handler_for(endpoint: ScriptedEndpoint) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path.endswith("/infill") and endpoint.infill:
+                if "input_prefix" in body:
+                    self._fill(endpoint.take(body))
+                else:
+                    self._json(
+                        400, {"error": {"code": 400, "message": '"input_prefix" is required'}}
+                    )
+                self.close_connection = True
+                return
             if not self.path.endswith("/chat/completions"):
                 self._json(404, {"error": {"code": 404, "message": f"no {self.path}"}})
                 return
@@ -205,6 +224,38 @@ def _handler_for(endpoint: ScriptedEndpoint) -> type[BaseHTTPRequestHandler]:
                 self._whole(reply)
             self.close_connection = True
 
+        def _fill(self, reply: Reply) -> None:
+            if reply.status != 200:
+                self._json(reply.status, {"error": {"code": reply.status, "message": reply.error}})
+                return
+            self._begin()
+            whole = False
+            with contextlib.suppress(OSError):
+                whole = self._send_filling(reply)
+            (reply.finished if whole else reply.closed).set()
+
+        def _send_filling(self, reply: Reply) -> bool:
+            for index, text in enumerate(reply.chunks):
+                if not reply.pass_gate(index, self.connection):
+                    return False
+                if reply.break_after == index:
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return True
+                self._event({"index": 0, "stop": False, "content": text})
+                reply.note_sent()
+            if not reply.pass_gate(len(reply.chunks), self.connection):
+                return False
+            kind = {"stop": "eos", "length": "limit"}[reply.finish_reason]
+            self._event({"index": 0, "stop": True, "content": "", "stop_type": kind})
+            self.wfile.write(b"0\r\n\r\n")
+            return True
+
+        def _begin(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+
         def _whole(self, reply: Reply) -> None:
             message = {"role": "assistant", "content": "".join(reply.chunks)}
             choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
@@ -212,10 +263,7 @@ def _handler_for(endpoint: ScriptedEndpoint) -> type[BaseHTTPRequestHandler]:
             reply.finished.set()
 
         def _stream(self, reply: Reply) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
+            self._begin()
             try:
                 whole = self._send_chunks(reply)
             except OSError:

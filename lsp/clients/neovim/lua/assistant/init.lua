@@ -1,94 +1,73 @@
--- What the commands do: ask the server for its action under the cursor, run it, cancel it.
--- Everything that knows code, models or edits is in the server.
+-- What the commands do: ask the server, show what it says. Code, models and edits are its business.
 local M = {}
 
-local COMMAND = 'assistant.implement'
+local state = {} -- the server's last status
 
----@type { client: vim.lsp.Client, id: integer }[] requests that run, the newest last
-local running = {}
+--- What is said about an answer; about those of the other commands the server speaks itself.
+local words = {
+  cancel = function(result) return result.cancelled == 0 and 'nothing is being written' end,
+  context = function(result) require('assistant.view').read(result.text or 'Nothing was sent.') end,
+  reasoning = function(result) return result.reason end,
+  status = function(result) return ('%s. %s'):format(result.kind, result.message or '') end,
+  why = function(result)
+    local lines = vim.tbl_map(function(one)
+      return ('line %d at %s: %s'):format(one.line + 1, os.date('%H:%M:%S', math.floor(one.when)), one.reason)
+    end, result.reasons)
+    return #lines > 0 and table.concat(lines, '\n') or 'no suggestion was held back here'
+  end,
+}
 
----@return vim.lsp.Client? client the server of the current buffer
-local function client_here()
-  local client = vim.lsp.get_clients({ bufnr = 0, name = 'assistant' })[1]
+--- Run one of the server's commands.
+---@param name string
+---@param task? string for `generate`
+---@param given table what a user command's function is given
+function M.run(name, task, given)
+  local buffer, util = vim.api.nvim_get_current_buf(), vim.lsp.util
+  local client = vim.lsp.get_clients({ bufnr = buffer, name = 'assistant' })[1]
   if not client then
-    vim.notify('assistant is not attached to this buffer; see :checkhealth assistant', vim.log.levels.WARN)
+    return vim.notify('assistant: no server is attached here; see :checkhealth assistant', vim.log.levels.WARN)
+  elseif task == 'rewrite' and given.args == '' then
+    given.args = vim.fn.input('Rewrite how? ')
   end
-  return client
-end
-
----@param client vim.lsp.Client
----@param command lsp.Command
----@param buffer integer
-local function run(client, command, buffer)
-  local request = { client = client }
-  local function finished(failure)
-    running = vim.tbl_filter(function(other)
-      return other ~= request
-    end, running)
-    if failure then
-      vim.notify('assistant: ' .. failure.message, vim.log.levels.ERROR)
-    end
-  end
-  local params = { command = command.command, arguments = command.arguments }
-  local sent, id = client:request('workspace/executeCommand', params, finished, buffer)
-  if sent then
-    request.id = id
-    table.insert(running, request)
-  end
-end
-
---- Write the body of the function under the cursor.
-function M.implement()
-  local client, buffer = client_here(), vim.api.nvim_get_current_buf()
-  if not client then
-    return
-  end
-  local params = vim.lsp.util.make_range_params(0, client.offset_encoding)
-  params.context = { diagnostics = {}, only = { 'refactor.rewrite' } }
-  client:request('textDocument/codeAction', params, function(failure, actions)
-    if failure then
-      vim.notify('assistant: ' .. failure.message, vim.log.levels.ERROR)
-      return
-    end
-    for _, action in ipairs(actions or {}) do
-      if action.command and action.command.command == COMMAND then
-        run(client, action.command, buffer)
-        return
-      end
-    end
-    vim.notify('No function with a description and without a body here', vim.log.levels.INFO)
+  local first, last = { given.line1, 0 }, { given.line2, math.max(0, #vim.fn.getline(given.line2) - 1) }
+  local place = given.range > 0 and util.make_given_range_params(first, last, buffer, client.offset_encoding)
+    or util.make_range_params(0, client.offset_encoding)
+  local found = task == 'fix' and vim.diagnostic.get(buffer, { lnum = vim.fn.line('.') - 1 })[1]
+  local uri = place.textDocument.uri
+  local proposal = { uri = uri, proposal = require('assistant.proposals').nearest() }
+  local arguments = {
+    generate = {
+      task = task,
+      uri = uri,
+      range = place.range,
+      version = util.buf_versions[buffer],
+      instruction = given.args ~= '' and given.args or nil,
+      diagnostic = found and { message = found.message, code = found.code } or nil,
+    },
+    context = { uri = uri, position = place.range.start },
+    why = { uri = uri },
+    accept = proposal,
+    reject = proposal,
+    verify = proposal,
+    reasoning = proposal,
+  }
+  local params = { command = 'assistant.' .. name, arguments = { arguments[name] or vim.empty_dict() } }
+  client:request('workspace/executeCommand', params, function(failure, result)
+    local said = failure and failure.message or words[name] and words[name](result)
+    return said and vim.notify('assistant: ' .. said, vim.log.levels[failure and 'ERROR' or 'INFO'])
   end, buffer)
 end
 
---- Stop the newest request that runs.
-function M.cancel()
-  -- Taken off here: Neovim does not pass on the answer to a request that was cancelled.
-  local newest = table.remove(running)
-  if newest then
-    newest.client:cancel_request(newest.id)
-  else
-    vim.notify('Nothing is being written', vim.log.levels.INFO)
-  end
+--- The server's status, for a status line; '' when it has none.
+---@return string
+function M.status()
+  local progress = type(state.progress) == 'number' and (' %d%%'):format(state.progress * 100) or ''
+  return state.kind and 'assistant: ' .. state.kind .. progress or ''
 end
 
----@return boolean whether a request of ours runs
-function M.is_running()
-  return #running > 0
-end
-
---- Show a progress message in the message line, cut to its width.
----@param data { client_id: integer, params: lsp.ProgressParams }
-function M.show_progress(data)
-  local client = vim.lsp.get_client_by_id(data.client_id)
-  if vim.g.assistant_quiet or not client or client.name ~= 'assistant' then
-    return
-  end
-  local text = data.params.value.message or ''
-  local width = vim.o.columns - 12
-  if vim.fn.strdisplaywidth(text) > width then
-    text = vim.fn.strcharpart(text, 0, width - 1) .. '…'
-  end
-  vim.api.nvim_echo({ { text, 'Comment' } }, false, {})
+function M.on_status(_, status)
+  state = status
+  vim.cmd.redrawstatus({ bang = true })
 end
 
 return M

@@ -66,5 +66,5 @@ def register(server: AssistantServer) -> None:
 
 
 def _happened(server: AssistantServer, what: Happened, document: Document) -> None:
-    if what is Happened.CLOSED:
+    if what in (Happened.CLOSED, Happened.OPENED):  # opened again: a new story
         commands.closed(server, document.uri)

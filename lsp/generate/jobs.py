@@ -170,13 +170,10 @@ def _own_finding(document: Document, wish: Wish) -> str:
     if document.language != PYTHON:
         return ""
     from assistant.checks import parse_error, undefined_names
-    from lsp.python.names import has_star_import
 
     source, text = document.text.value, document.text
     if (error := parse_error(source)) is not None:
         return f"It does not parse: {error}"
-    if has_star_import(source):
-        return ""
     first, last = text.line_of(wish.start), text.line_of(wish.end)
     if (block := block_at(text, first)) is not None:
         first, last = block.first, max(last, block.last)

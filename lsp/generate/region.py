@@ -101,8 +101,6 @@ def replacement(text: Text, start: int, end: int, lines: Sequence[str]) -> Inser
     tail = _same(before[::-1], after[::-1], min(len(before), len(after)) - head)
     if head == len(before) == len(after):
         return None
-    if not tail and head and (head == len(after) or head == len(before)):
-        head -= 1  # what ends here was no last line before, or is none any more
     first = start + sum(map(len, before[:head]))
     last = end - sum(map(len, before[len(before) - tail :]))
     return Insertion(first, last, "".join(after[head : len(after) - tail]))

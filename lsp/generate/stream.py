@@ -15,7 +15,7 @@ from assistant.errors import AssistantError
 from assistant.events import Code, Done, Failed, Reasoning, Verdict
 from assistant.tasks import TaskKind
 from lsp.generate import abilities
-from lsp.generate.checking import judge_for, options_for
+from lsp.generate.checking import judge_for
 from lsp.generate.plans import plan_for
 from lsp.generate.proposals import Attempt, Proposal, State
 from lsp.generate.sending import LastSent, Recording
@@ -47,8 +47,7 @@ async def write(server: AssistantServer, proposal: Proposal, progress: Progress)
     proposal.context = await server.context.for_generate(job.document, region.start, region.end)
     task = replace(job.task, context=proposal.context.pieces)
     checking = partial(asyncio.get_running_loop().call_soon_threadsafe, progress.report, "checking")
-    options = replace(
-        options_for(job),
+    options = AnswerOptions(
         max_tokens=resolved.settings.ask.max_tokens,
         judge=judge_for(job, checking),
         repairs=1 if server.features.repair and job.kind is not TaskKind.EXPLAIN else 0,
@@ -129,7 +128,8 @@ def _told(
 def _running_line(attempt: Attempt) -> str:
     """How much was thought, and the line that is being thought, for a progress message."""
     line = attempt.reasoning[-1][1].rstrip().rpartition("\n")[2]
-    return f"about {attempt.pieces} tokens: {line[-TAIL:]}"
+    tokens = f"{attempt.pieces} token{'s' * (attempt.pieces != 1)}"
+    return f"about {tokens}: {line[-TAIL:]}"
 
 
 def _done(server: AssistantServer, proposal: Proposal, done: Done, options: AnswerOptions) -> State:

@@ -35,7 +35,6 @@ def tell_change(server: AssistantServer, uri: str) -> None:
         listed = [described(server, one) for one in server.proposals.pending(uri)]
         server.protocol.notify(PROPOSALS, {"uri": uri, "proposals": listed})
     if abilities.refreshes_lenses(server):
-        # The library's coroutine for this asks for semantic tokens instead.
         server.workspace_code_lens_refresh(None)
 
 

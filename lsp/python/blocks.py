@@ -62,6 +62,30 @@ def block_at(text: Text, line: int) -> Block | None:
     return None
 
 
+def qualified_name(text: Text, line: int) -> str | None:
+    """The name of the innermost function around a line, with its classes: `Cart.total`.
+
+    None where there is none, and in a text that does not parse.
+    """
+    tree, names = parse(text.value), []
+    scope: ast.AST | None = tree
+    while scope is not None:
+        scope = next((one for one in ast.iter_child_nodes(scope) if _holds(one, line)), None)
+        if isinstance(scope, FunctionNode | ast.ClassDef):
+            names.append(scope)
+    while names and isinstance(names[-1], ast.ClassDef):
+        names.pop()
+    return ".".join(one.name for one in names) or None
+
+
+def _holds(node: ast.AST, line: int) -> bool:
+    if not isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
+        return False
+    if not isinstance(node, ast.stmt):
+        return any(_holds(one, line) for one in node.body)
+    return first_line(node) - 1 <= line < (node.end_lineno or 0)
+
+
 def parse(source: str) -> ast.Module | None:
     """The syntax tree, or None when there is none (null bytes and absurd nesting included)."""
     try:

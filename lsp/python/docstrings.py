@@ -76,5 +76,5 @@ def _check(text: Text, block: Block, edit: Insertion) -> None:
     docstring, rest = split_docstring(landed.body)
     if docstring is None or shape_of(rest) != shape_of(block.body):
         raise Refused(f"The docstring for {name} was not applied: it would change the code.")
-    if ast.get_docstring(landed.node) is None:
+    if not (ast.get_docstring(landed.node) or "").strip():
         raise Refused(f"The docstring for {name} was not applied: it is empty.")

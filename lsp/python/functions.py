@@ -8,6 +8,7 @@ place, and is refused when the method needs it.
 from __future__ import annotations
 
 import ast
+import textwrap
 
 from lsp.python.blocks import first_line, parse
 from lsp.python.reply import Refused, function_named, needed_beside, needed_imports
@@ -32,6 +33,8 @@ def function_answer(
     """
     code = code.replace("\r\n", "\n").replace("\r", "\n")
     tree = parse(code)
+    if tree is None and (tree := parse(textwrap.dedent(code))) is not None:
+        code = textwrap.dedent(code)
     if tree is None:
         if name:
             raise Refused(f"The answer for {name} was not applied: it is not valid Python.")

@@ -57,40 +57,31 @@ def _reached(statement: ast.stmt, line: int) -> str | None:
 
 
 def import_line(path: Path, project: Path | None, name: str) -> str:
-    """How a test imports a name of the file, by the module's name in its project."""
-    inside = path.relative_to(project) if project in path.parents and project else Path(path.name)
-    parts = list(inside.with_suffix("").parts)
-    if parts[0] == "src" and len(parts) > 1:
-        parts = parts[1:]
-    if parts[-1] == "__init__" and len(parts) > 1:
-        parts = parts[:-1]
-    if not all(part.isidentifier() for part in parts):
-        raise Refused(f"Tests can not import {path.name}: its name is no name of a module.")
-    return f"from {'.'.join(parts)} import {name}"
+    """How a test imports a name of the file.
+
+    Raises:
+        Refused: nothing can import that file.
+    """
+    from assistant.checks.projects import module_of
+
+    module = module_of(path, project).name
+    if module.rpartition(".")[2] not in (path.stem, path.parent.name):
+        raise Refused(f"Tests can not import {path.name}: that is no name of a module.")
+    return f"from {module} import {name}"
 
 
 def tests_path(path: Path, project: Path | None) -> Path:
     """The file that tests of `path` are in, or where one belongs."""
-    names = (f"test_{path.stem}.py", f"{path.stem}_test.py")
-    if path.name in names or path.stem.startswith("test_"):
+    stem = path.parent.name if path.stem == "__init__" else path.stem
+    names = (f"test_{stem}.py", f"{stem}_test.py")
+    if path.stem.startswith("test_") or path.stem.endswith("_test"):
         return path
-    beside = [path.parent / name for name in names]
-    folder = None if project is None else project / "tests"
-    if folder is not None and folder.is_dir():
-        mirrored = _mirrored(path, project, folder)
-        there = [*(place / names[0] for place in mirrored), *_below(folder, names), *beside]
+    there = [path.parent / name for name in names]
+    default = there[0]
+    if project is not None and (folder := project / "tests").is_dir():
         default = folder / names[0]
-    else:
-        there, default = [*beside, path.parent / "tests" / names[0]], beside[0]
+        there += [default, *_below(folder, names)]
     return next((one for one in there if one.is_file()), default)
-
-
-def _mirrored(path: Path, project: Path | None, folder: Path) -> list[Path]:
-    """`tests/a/b` for `src/a/b/c.py`, and what is shorter."""
-    assert project is not None
-    parts = path.parent.relative_to(project).parts
-    parts = parts[1:] if parts[:1] == ("src",) else parts
-    return [folder.joinpath(*parts[start:]) for start in range(len(parts) + 1)]
 
 
 def _below(folder: Path, names: Sequence[str]) -> list[Path]:

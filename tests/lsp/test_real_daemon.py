@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.generating import command as execute
+from tests.support.generating import offered
 from tests.support.lsp_client import Buffer, LspClient, Message
 from tests.support.tiny_gguf import Tiny, chain_of, write
 
@@ -65,8 +67,7 @@ def start(client: LspClient, model: Path) -> tuple[Buffer, Message]:
     client.initialize(initializationOptions={"model": str(model), "maxTokens": 60_000})
     buffer = Buffer("file:///a.py", STUB)
     client.open(buffer)
-    (action,) = client.code_actions(buffer, 0)
-    return buffer, action["command"]
+    return buffer, offered(client, buffer, "Implement")
 
 
 def writes(message: Message) -> bool:
@@ -80,9 +81,10 @@ def test_a_stub_becomes_a_function(models: Path, home: Path) -> None:
 
         result = client.result(client.run_command(command))
 
-        assert result == {"applied": True, "verdict": "parsed"}
+        assert (result["state"], result["verdict"]["outcome"]) == ("offered", "parsed")
+        assert execute(client, "accept") == {"applied": True}
         assert buffer.text == STUB + BODY
-        assert client.of("window/showMessage") == []
+        assert "Add two numbers." in execute(client, "reasoning")["text"]
 
 
 def test_a_cancel_frees_the_engine(models: Path, home: Path) -> None:
@@ -109,14 +111,15 @@ def test_a_killed_daemon_costs_one_message_and_the_next_request_works(
 
         os.kill(status(home)["pid"], signal.SIGKILL)
 
-        assert client.result(request)["applied"] is False
+        assert client.result(request)["state"] == "failed"
         (message,) = client.of("window/showMessage")
         assert "died in mid-answer" in message["message"]
         assert buffer.text == STUB
 
         model = {"assistant": {"model": str(models / "good.gguf")}}
         client.notify("workspace/didChangeConfiguration", {"settings": model})
-        assert client.result(client.run_command(command))["applied"] is True
+        assert client.result(client.run_command(command))["state"] == "offered"
+        assert execute(client, "accept") == {"applied": True}
         assert buffer.text == STUB + BODY
 
 
@@ -135,7 +138,7 @@ def test_a_missing_or_broken_model_costs_one_message_each(home: Path, tmp_path: 
             settings = {"settings": {"assistant": {"model": str(model)}}}
             client.notify("workspace/didChangeConfiguration", settings)
 
-            assert client.result(client.run_command(command))["applied"] is False
+            assert client.result(client.run_command(command))["state"] == "failed"
 
             assert f"{name}.gguf" in client.of("window/showMessage")[-1]["message"]
             assert buffer.text == STUB

@@ -53,7 +53,6 @@ class AssistantServer(LanguageServer):
         self.status = Board(self)
         self.configuration = Configuration(self)
         self.inline = InlineCompletions(self)
-        self.status.figures = self.inline.figures
         self.proposals = Proposals()
         self._finish: Callable[[int], None] | None = None
         self._exit_code: int | None = None

@@ -57,18 +57,14 @@ function M.on_show(failure, params, context)
   return { success = true }
 end
 
---- Show a document of the server.
-function M.open(uri)
-  local buffer = vim.uri_to_bufnr(uri)
+--- Show a document of the server or, when there is no such document, a text.
+---@param uri? string
+---@param text? string
+function M.open(uri, text)
+  local buffer = uri and vim.uri_to_bufnr(uri) or vim.api.nvim_create_buf(false, true)
   vim.fn.bufload(buffer)
   show(buffer)
-end
-
---- Show a text.
-function M.read(text)
-  local buffer = vim.api.nvim_create_buf(false, true)
-  fill(buffer, text)
-  show(buffer)
+  return text and fill(buffer, text)
 end
 
 return M

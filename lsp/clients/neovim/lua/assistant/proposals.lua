@@ -19,8 +19,8 @@ local function headline(one)
   if one.state == 'running' then
     return ('%s … %s'):format(one.title, #one.code == 0 and (one.section or 'thinking') or found)
   end
-  local keys = ('  %s accept  %s reject  %s why'):format(KEYS.accept, KEYS.reject, KEYS.reasoning)
-  return ('%s, %s · %s%s'):format(one.title, one.state, found, vim.g.assistant_no_maps and '' or keys)
+  local keys = ('%s accept  %s reject  %s why · '):format(KEYS.accept, KEYS.reject, KEYS.reasoning)
+  return ('%s%s, %s · %s'):format(vim.g.assistant_no_maps and '' or keys, one.title, one.state, found)
 end
 
 local function draw(buffer, one)

@@ -20,7 +20,7 @@ local function show(buffer)
     local here = vim.api.nvim_get_current_win()
     vim.cmd(vim.g.assistant_split or 'botright vsplit')
     window = vim.api.nvim_get_current_win()
-    vim.w.assistant, vim.wo.wrap, vim.wo.linebreak, vim.wo.number = true, true, true, false
+    vim.w.assistant, vim.wo.wrap, vim.wo.linebreak, vim.wo.number, vim.wo.conceallevel = true, true, true, false, 2
     vim.api.nvim_set_current_win(here)
   end
   vim.api.nvim_win_set_buf(window, buffer)

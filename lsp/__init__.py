@@ -14,6 +14,7 @@
     options.py     what an editor may set
     engine.py      the connection to a model
     context.py     what a model is told of the rest of the project
+    later.py       what is imported after `initialize`
     reasons.py     why nothing was shown
     inline/        completions at the cursor
     generate/      code with reasoning, on request

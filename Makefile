@@ -9,7 +9,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 EXAMPLE := Write a function `count_vowels(text)` that counts the vowels in a text
 
-.PHONY: help setup run test check format unit test-soak test-editors test-hostile bench bench-canonical bench-eval bench-export bench-published bench-serving bench-train bench-tui bench-verify gpu-check docs starter freeze clean
+.PHONY: help setup run test check format unit test-soak test-editors test-hostile vsix bench bench-canonical bench-editor bench-eval bench-export bench-infilling bench-published bench-serving bench-train bench-tui bench-verify gpu-check docs starter freeze clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -53,8 +53,11 @@ format: $(VENV)/.setup ## format the sources
 test-soak: $(VENV)/.setup ## fuzzing and kill tests with larger counts (long)
 	ASSISTANT_SOAK=1 $(BIN)/python -m pytest --timeout 3600 $(ARGS)
 
-test-editors: $(VENV)/.setup ## drive a real Neovim (0.11 or newer) against the language server
-	$(BIN)/python -m pytest tests/editors -rs $(ARGS)
+test-editors: $(VENV)/.setup ## drive a real VS Code and a real Neovim (fetched into out/editors where they are missing)
+	ASSISTANT_FETCH_EDITORS=1 $(BIN)/python -m pytest tests/editors -rs $(ARGS)
+
+vsix: ## pack the extension for VS Code (needs Node 20.15 or newer and npm)
+	cd lsp/clients/vscode && npm ci --ignore-scripts --no-audit --no-fund && npm run package
 
 test-hostile: $(VENV)/.setup ## every hostile program in every sandbox layer, ten times, with a core kept busy
 	$(BIN)/python -m tests.hostile --runs 10 --busy $(ARGS)
@@ -64,6 +67,12 @@ bench: $(VENV)/.setup ## measure start-up, time to first token and tokens a seco
 
 bench-tui: $(VENV)/.setup ## measure what the terminal interface costs while an answer streams
 	$(BIN)/python -m tests.bench.tui $(ARGS)
+
+bench-editor: $(VENV)/.setup ## measure what an editor waits for: ghost text, cancel, start-up, the server's own share
+	$(BIN)/python -m tests.bench.editor $(ARGS)
+
+bench-infilling: $(VENV)/.setup ## hold the filters of suggestions to HumanEval's infilling tasks
+	$(BIN)/python -m tests.bench.infilling $(ARGS)
 
 bench-eval: $(VENV)/.setup ## judge the same samples as evalplus 0.3.1 (installs it under out/): tasks a second, verdicts
 	$(BIN)/python -m tests.bench.eval $(ARGS)

@@ -12,8 +12,10 @@
     logs.py        what is logged, and that it holds no text of anybody
     progress.py    work-done progress of one task, and its cancel button
     options.py     what an editor may set
+    configuration.py  where it says so: at the start, when asked, when it changes
     engine.py      the connection to a model
     context.py     what a model is told of the rest of the project
+    later.py       what is imported after `initialize`
     reasons.py     why nothing was shown
     inline/        completions at the cursor
     generate/      code with reasoning, on request

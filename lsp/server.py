@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lsprotocol import types
@@ -14,13 +15,10 @@ from pygls.exceptions import JsonRpcException, JsonRpcInternalError
 from pygls.lsp.server import LanguageServer
 
 from assistant import __version__
-from lsp import generate, inline, logs, status
+from lsp import generate, inline, later, logs, status
 from lsp.configuration import Configuration
-from lsp.context import ContextSource
 from lsp.documents import Documents
 from lsp.engine import Engine
-from lsp.generate.proposals import Proposals
-from lsp.inline.completions import InlineCompletions
 from lsp.options import Features
 from lsp.progress import ProgressTokens
 from lsp.protocol import AssistantProtocol
@@ -31,6 +29,10 @@ from lsp.wire import Writer, claim_stdout, read_in_thread
 
 if TYPE_CHECKING:
     from cattrs import Converter
+
+    from lsp.context import ContextSource
+    from lsp.generate.proposals import Proposals
+    from lsp.inline.completions import InlineCompletions
 
 logger = logging.getLogger(__name__)
 
@@ -49,15 +51,34 @@ class AssistantServer(LanguageServer):
         self.engine = Engine()
         self.features = Features()
         self.reasons = Reasons()
-        self.context = ContextSource(self)
         self.status = Board(self)
         self.configuration = Configuration(self)
-        self.inline = InlineCompletions(self)
-        self.status.figures = self.inline.figures
-        self.proposals = Proposals()
         self._finish: Callable[[int], None] | None = None
         self._exit_code: int | None = None
         self._register()
+
+    # These are not needed to answer `initialize`.
+
+    @cached_property
+    def context(self) -> ContextSource:
+        """What a model is told of other files."""
+        from lsp.context import ContextSource
+
+        return ContextSource(self)
+
+    @cached_property
+    def inline(self) -> InlineCompletions:
+        """Completions at the cursor."""
+        from lsp.inline.completions import InlineCompletions
+
+        return InlineCompletions(self)
+
+    @cached_property
+    def proposals(self) -> Proposals:
+        """What was generated, until it is accepted or rejected."""
+        from lsp.generate.proposals import Proposals
+
+        return Proposals()
 
     @property
     def documents(self) -> Documents:
@@ -123,6 +144,8 @@ class AssistantServer(LanguageServer):
             inline.register_completion(self)
 
     def _begin(self) -> None:
+        later.load()
+        _ = self.context, self.inline, self.proposals
         self.configuration.begin()
         self.status.begin()
         warm_when_code_is_opened(self)
@@ -137,4 +160,6 @@ def main() -> int:
     stdout = claim_stdout()
     logs.start()
     stdin = os.fdopen(os.dup(0), "rb")
-    return asyncio.run(AssistantServer().serve(stdin, stdout))
+    server = AssistantServer()
+    later.collect_from_now_on()
+    return asyncio.run(server.serve(stdin, stdout))

@@ -50,11 +50,31 @@ class Edit:
         tail = _alike(old[same:][::-1], new[same:][::-1])
         return same < line <= len(new) - tail
 
+    def rewrites(self, function: str) -> bool:
+        """Whether there was code of `function` before the edit, and not a stub."""
+        if parse_error(self.before) is not None:
+            return False
+        found: list[ast.stmt] = list(_tree(self.before).body)
+        for name in function.split("."):
+            named = [one for one in found if isinstance(one, _NAMED) and one.name == name]
+            found = named[-1].body if named else []
+        return not all(map(_says_nothing, found))
+
     def imports(self, detail: str) -> bool:
         """Whether an import that is complained of is one that the edit brought, or has broken."""
         changed = _import_words(self.after) - _import_words(self.before)
         changed |= _defined(self.before) - _defined(self.after)
         return any(not changed.isdisjoint(name.split(".")) for name in _QUOTED.findall(detail))
+
+
+def _says_nothing(node: ast.stmt) -> bool:
+    """A docstring, `pass`, `...`, or a `raise NotImplementedError`."""
+    match node:
+        case ast.Pass() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Raise(exc=ast.Name(id=name) | ast.Call(func=ast.Name(id=name))):
+            return name == "NotImplementedError"
+    return False
 
 
 def _alike(left: list[str], right: list[str]) -> int:

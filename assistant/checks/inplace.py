@@ -9,38 +9,37 @@ The order is fixed, and the first finding is the verdict:
 
 What runs, runs in the sandbox, with the project readable, its secrets masked, and its own Python.
 What can not run there says nothing about the edit (`edit.excuse`): the verdict tells what did not
-run and why. Tests that run and fail are a failure, whether they failed before or not.
+run and why. Tests that run and fail are a failure; where they fail in the very same way with the
+code as it was, that is told. What stood there must have been code, of course: a stub fails, too.
 """
 
 from __future__ import annotations
 
-import ast
 import re
 import threading
-import time
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from assistant.checks import placed
 from assistant.checks.edit import Edit, excuse
 from assistant.checks.names import undefined_names
 from assistant.checks.parsing import parse_error
-from assistant.checks.program import Program, Stopped
+from assistant.checks.placed import (
+    fails_as_before,
+    guarded,
+    has_examples,
+    load_before,
+    run_examples,
+    run_in_place,
+    twice,
+)
 from assistant.checks.projects import module_of, project_at
 from assistant.checks.result import NOTHING_RAN, CheckResult
 from assistant.checks.static import examine, listed
-from assistant.checks.testfile import TestFile
-from assistant.errors import AssistantError
 from assistant.outcomes import Outcome
-from assistant.sandbox import Limits, layers
 
-LIMITS = Limits(cpu_s=10.0, wall_s=12.0, memory_mb=2048, threads=64)
-"""Of each process: a project imports more than an answer by itself does."""
-MOST_S = 20.0
-"""For everything that runs; what is not done by then is not run."""
-_LOOK_S = 0.05
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -104,46 +103,6 @@ def _broken_before(found: CheckResult) -> CheckResult:
     return CheckResult(Outcome.NOT_CHECKED, NOTHING_RAN, said)
 
 
-def twice(
-    run: Callable[[threading.Event], CheckResult], stop: threading.Event | None
-) -> CheckResult:
-    """Run within the time for everything; once more when a layer of isolation was lost.
-
-    Args:
-        run: is given an event that is set when the time is over, or `stop` is set.
-        stop: the caller's.
-    """
-    stop, began = stop or threading.Event(), time.monotonic()
-    with _in_time(stop) as ended:
-        result = run(ended)
-        if result.outcome is Outcome.SANDBOX_UNAVAILABLE and layers():
-            result = run(ended)  # in another layer, which is named
-    if stop.is_set():
-        result = CheckResult(Outcome.NOT_CHECKED, NOTHING_RAN, "the check was cancelled")
-    return replace(result, seconds=time.monotonic() - began)
-
-
-@contextmanager
-def _in_time(stop: threading.Event) -> Iterator[threading.Event]:
-    """An event that is set when `stop` is, or when the time for everything is over."""
-    ended, left = threading.Event(), threading.Event()
-    deadline = time.monotonic() + MOST_S
-
-    def watch() -> None:
-        while not left.wait(_LOOK_S):
-            if stop.is_set() or time.monotonic() >= deadline:
-                ended.set()
-                return
-
-    watching = threading.Thread(target=watch, name="check in time", daemon=True)
-    watching.start()
-    try:
-        yield ended
-    finally:
-        left.set()
-        watching.join()
-
-
 @dataclass(frozen=True, slots=True)
 class _Part:
     """What came of one thing that was to run."""
@@ -174,81 +133,27 @@ def _parts(edit: Edit, path: Path | None, function: str, ended: threading.Event)
     def part(what: str, run: Callable[[], CheckResult]) -> _Part:
         result = guarded(run)
         if ended.is_set():
-            return _Part(what, result, f"not done within {MOST_S:g} s for all checks")
+            return _Part(what, result, f"not done within {placed.MOST_S:g} s for all checks")
         return _Part(what, result, excuse(result, edit, lambda: load_before(edit, ended)))
 
     if has_examples(edit.after, function):
-        yield part(f"the docstring of {function}", lambda: _doctests(edit, function, ended))
+        yield part(f"the docstring of {function}", lambda: run_examples(edit, function, ended))
     if path is None or edit.project is None:
         return
     from assistant.checks.related import related_tests
 
     for tests in related_tests(path, edit.project.root, edit.module, function):
-        yield part(tests.name, lambda tests=tests: placed(edit, tests, ended))  # type: ignore[misc]
-
-
-def guarded(run: Callable[[], CheckResult]) -> CheckResult:
-    """The result; what keeps the check from being set up is a result, too."""
-    try:
-        return run()
-    except Stopped as stopped:
-        return CheckResult(stopped.outcome, NOTHING_RAN, stopped.detail, stopped.kind)
-    except AssistantError as error:  # the project is none that may be shown, say
-        return CheckResult(Outcome.NOT_CHECKED, NOTHING_RAN, error.message)
-
-
-def has_examples(source: str, function: str) -> bool:
-    """Whether the docstring of `function`, or of what is in it, shows something to run."""
-    if ">>>" not in source:
-        return False
-    from assistant.checks.docstrings import docstrings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = docstrings(ast.parse(source))
-    return any(one.shown and f"{one.name}.".startswith(f"{function}.") for one in found)
-
-
-def _program(source: str, edit: Edit, ended: threading.Event) -> Program:
-    return Program(
-        source,
-        LIMITS,
-        name=edit.module.name,
-        project=edit.project,
-        within=edit.module.folders,
-        stop=ended,
-    )
-
-
-def _doctests(edit: Edit, function: str, ended: threading.Event) -> CheckResult:
-    from assistant.checks.doctests import judge_doctests
-
-    program = _program(edit.after, edit, ended)
-    return judge_doctests(edit.after, function, started=program)
-
-
-def load_before(edit: Edit, ended: threading.Event) -> CheckResult | None:
-    """Load the file without the edit; None when it loads."""
-
-    def run() -> CheckResult:
-        with _program(edit.before, edit, ended) as program:
-            program.load()
-        return CheckResult(Outcome.PASS, NOTHING_RAN, "")
-
-    result = guarded(run)
-    return None if result.outcome is Outcome.PASS else result
-
-
-def placed(edit: Edit, tests: TestFile, ended: threading.Event) -> CheckResult:
-    """Run tests against the file with the edit."""
-    from assistant.checks.apart import run_tests
-
-    return run_tests(edit.after, tests, LIMITS, project=edit.project, stop=ended)
+        found = part(tests.name, partial(run_in_place, edit, tests, ended))
+        if found.decides and fails_as_before(found.result, edit, function, tests, ended):
+            found = replace(
+                found, excuse=f"without it they fail in the same way: {found.result.detail}"
+            )
+        yield found
 
 
 def _verdict(parts: list[_Part], function: str) -> CheckResult:
     """One result for all that ran, with one sentence for each part."""
-    notes = [f"{one.what} was not run: {one.excuse}" for one in parts if one.excuse]
+    notes = [f"{one.what} says nothing of the edit: {one.excuse}" for one in parts if one.excuse]
     last = parts[-1] if parts else None
     if last is not None and last.decides:
         return replace(last.result, detail="; ".join([_said(last), *notes]))

@@ -24,6 +24,7 @@ from assistant.sandbox import Ended, Ending, Layer, Limits, Sandbox, SandboxUnav
 from assistant.sandbox.setup import compiled
 
 if TYPE_CHECKING:
+    from assistant.checks.projects import Module
     from assistant.sandbox.nursery import Nursery
 
 _INSIDE = Path(__file__).with_name("inside")
@@ -102,8 +103,7 @@ class Program:
         name: what it is importable as inside.
         layer: of isolation; by default the best that works here.
         project: a folder that it may read, see `assistant.sandbox`.
-        within: folders to import from; the answer takes the place of its module there, and a
-            dotted name is one of a package.
+        within: the module of a project that the answer takes the place of.
         stop: set from another thread, it ends the run.
         stdin: what its standard input holds.
         nursery: where its process comes from, see `assistant.sandbox.nursery`.
@@ -117,14 +117,14 @@ class Program:
         name: str = "answer",
         layer: Layer | None = None,
         project: Any = None,
-        within: Sequence[str] = (),
+        within: Module | None = None,
         stop: threading.Event | None = None,
         stdin: bytes = b"",
         nursery: Nursery | None = None,
     ) -> None:
         # A byte order mark at the start of a file is no part of the program.
         self.source = source.removeprefix("\ufeff")
-        self._name, self._within = name, list(within)
+        self._within = within
         more = {} if project is None else {"project": project}
         if nursery is not None:
             more["nursery"] = nursery
@@ -136,7 +136,7 @@ class Program:
         try:
             own = project is None or project.interpreter is None
             self._box.send(codec() if own else _codec_text())
-            self._box.send(marshal.dumps(name))
+            self._box.send(marshal.dumps(within.name if within is not None else name))
         except Ended as ended:
             self.close()
             raise outcome_of(ended) from ended
@@ -166,8 +166,8 @@ class Program:
             Stopped: it did not run to its end.
         """
         asked: tuple[Any, ...] = ("load", self.source)
-        if self._within:
-            asked = ("load_within", self.source, self._name, self._within)
+        if (within := self._within) is not None:
+            asked = ("load_within", self.source, within.name, list(within.folders), within.file)
         self.ask(*asked, cpu_s=cpu_s, wall_s=wall_s)
 
     def run(self) -> bytes:

@@ -31,6 +31,8 @@ class Module:
     """Dotted where it lies in a package."""
     folders: tuple[str, ...] = ()
     """Where modules of its project are found, its own first; empty outside of any project."""
+    file: str = ""
+    """Where it lies; empty when it is nowhere."""
 
 
 def module_of(path: Path | None, root: Path | None) -> Module:
@@ -40,15 +42,16 @@ def module_of(path: Path | None, root: Path | None) -> Module:
     """
     top = Path(os.path.realpath(root)) if root is not None else None
     whole = Path(os.path.realpath(path)) if path is not None else Path("answer.py")
+    file = str(whole) if path is not None else ""
     if top is None or top not in whole.parents:
         name = whole.stem if whole.stem.isidentifier() else "answer"
-        return Module(name, _folders(top, top) if top is not None else ())
+        return Module(name, _folders(top, top) if top is not None else (), file)
     folder, parts = whole.parent, [] if whole.name == _PACKAGE else [whole.stem]
     while folder != top and (folder / _PACKAGE).is_file():
         parts.insert(0, folder.name)
         folder = folder.parent
     usable = bool(parts) and all(part.isidentifier() for part in parts)
-    return Module(".".join(parts) if usable else "answer", _folders(folder, top))
+    return Module(".".join(parts) if usable else "answer", _folders(folder, top), file)
 
 
 def _folders(first: Path, root: Path) -> tuple[str, ...]:

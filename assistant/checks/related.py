@@ -9,9 +9,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from assistant.checks.parsing import parse_error
-from assistant.checks.projects import Module
-from assistant.checks.selecting import tests_about
-from assistant.checks.testfile import TestFile, parse_tests
+from assistant.checks.projects import Module, module_of
+from assistant.checks.selecting import is_name_of, tests_about
+from assistant.checks.testfile import Place, TestFile, parse_tests
 from assistant.errors import UsageProblem
 
 _MOST_FILES = 3
@@ -86,9 +86,10 @@ def _tests_in(file: Path, root: Path, module: Module, function: str) -> TestFile
     name = os.path.relpath(file, os.path.realpath(root))
     try:
         stem = module.name.rpartition(".")[2]
-        return in_place(parse_tests(chosen, name, module=stem, project=True), file, module)
+        tests = parse_tests(chosen, name, module=stem, project=True)
     except UsageProblem:
         return None
+    return in_place(tests, file, module, root)
 
 
 def _read(file: Path) -> str | None:
@@ -100,19 +101,31 @@ def _read(file: Path) -> str | None:
         return None
 
 
-def in_place(tests: TestFile, file: Path | None, module: Module) -> TestFile:
+def in_place(tests: TestFile, file: Path | None, module: Module, root: Path | None) -> TestFile:
     """Tests as a file of the project, which can import the module by its whole name.
 
     Args:
         tests: as they were parsed.
         file: where they lie, or will.
         module: what they test.
+        root: the project.
     """
-    names = tuple(dict.fromkeys([module.name, *tests.modules]))
-    if file is None or not module.folders:
+    others = [name for name in tests.modules if is_name_of(name, module)]
+    names = tuple(dict.fromkeys([module.name, *others]))
+    if file is None or root is None:
         return replace(tests, modules=names)
-    folder = file.parent
-    while (folder / "__init__.py").is_file():
-        folder = folder.parent
-    roots = (*module.folders, str(folder))  # as pytest has them
-    return replace(tests, modules=names, path=str(file), roots=roots)
+    own = module_of(file, root)
+    # Its own folder, as pytest has it.
+    folders = tuple(dict.fromkeys([*module.folders, *own.folders]))
+    name = own.name if own.name != "answer" else "tests"
+    place = Place(name, folders, module.file, _conftests(file, root))
+    need = tests.pytest or ("conftest.py" if place.conftests else "")
+    return replace(tests, modules=names, path=str(file), place=place, pytest=need)
+
+
+def _conftests(file: Path, root: Path) -> tuple[tuple[str, str], ...]:
+    """The files with fixtures for the tests in `file`, the outermost first."""
+    top, whole = Path(os.path.realpath(root)), Path(os.path.realpath(file))
+    folders = [folder for folder in whole.parents if folder == top or top in folder.parents]
+    found = [folder / "conftest.py" for folder in reversed(folders)]
+    return tuple((module_of(path, root).name, str(path)) for path in found if path.is_file())

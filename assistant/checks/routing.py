@@ -99,6 +99,8 @@ def observe(
             "words": prepared.scope.words,
             "name": tests.name,
             "path": tests.path or tests.name,
+            "conftests": list(tests.place.conftests) if tests.place is not None else [],
+            "module": tests.place.module if tests.place is not None else "tests",
             "functions": list(tests.functions),
             "modules": list(tests.modules),
             "pytest": bool(tests.pytest),
@@ -114,7 +116,8 @@ def observe(
             seen.in_code = False
             tester.send(marshal.dumps(setup, _EVERY_VERSION))
             wanted = sorted({*prepared.scope.names, *prepared.scope.tested})
-            asked = [code, _module_name(tests), {"t": wanted}, {"t": _roots(code_sees, tests)}]
+            roots, file = _roots(code_sees, tests), tests.place.code if tests.place else ""
+            asked = [code, _module_name(tests), {"t": wanted}, {"t": roots}, file]
             loaded = _load(subject, asked, seen)
             if loaded is not None:
                 seen.in_code = False
@@ -138,7 +141,8 @@ def _roots(project: Project | None, tests: TestFile) -> list[str]:
     if project is None:
         return []
     root = project.root.resolve()
-    return list(dict.fromkeys([str(root), str(root / "src"), *tests.roots]))
+    folders = tests.place.folders if tests.place is not None else ()
+    return list(dict.fromkeys([str(root), str(root / "src"), *folders]))
 
 
 def _is_ours(project: Project | None) -> bool:

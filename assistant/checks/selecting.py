@@ -136,11 +136,12 @@ def _take_from(
 
 def _is_ours(name: str, module: Module) -> bool:
     """The module, from wherever it is imported, or a package around it, which may pass it on."""
-    return (
-        name == module.name
-        or module.name.startswith(f"{name}.")
-        or name.rpartition(".")[2] == module.name.rpartition(".")[2]
-    )
+    return is_name_of(name, module) or module.name.startswith(f"{name}.")
+
+
+def is_name_of(name: str, module: Module) -> bool:
+    """Whether an import of `name` gives the module: it may lie in `src`, say."""
+    return f".{name}".endswith(f".{module.name}")
 
 
 def _with_helpers(body: list[ast.stmt], names: _Names) -> _Names:

@@ -26,6 +26,20 @@ _PYTEST_HOOKS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a project tests stand."""
+
+    module: str
+    """What an import calls them."""
+    folders: tuple[str, ...]
+    """Where modules are found, besides the project's own folder and its `src`."""
+    code: str = ""
+    """The path of the file that they test."""
+    conftests: tuple[tuple[str, str], ...] = ()
+    """Module and path of the files with fixtures for them, the outermost first."""
+
+
+@dataclass(frozen=True, slots=True)
 class TestFile:
     """Tests that can be run: their text and the tests that a run must have brought to an end."""
 
@@ -42,8 +56,8 @@ class TestFile:
     """What in the tests only pytest can do; empty when it is not needed."""
     path: str = ""
     """Where they lie, when they may know: their `__file__`, beside which their data may be."""
-    roots: tuple[str, ...] = ()
-    """Folders of the project that modules are imported from, besides its own and its `src`."""
+    place: Place | None = None
+    """Where in a project they stand, when they may know."""
 
     def line(self, number: int) -> str:
         """The text of line `number` (from 1), stripped; empty when there is none."""

@@ -17,10 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from assistant.checks.edit import Edit
-from assistant.checks.inplace import guarded, load_before, placed, twice
 from assistant.checks.names import undefined_names
 from assistant.checks.parsing import parse_error
+from assistant.checks.placed import guarded, load_before, run_in_place, twice
 from assistant.checks.projects import Module, module_of, project_at
+from assistant.checks.related import in_place
 from assistant.checks.result import NOTHING_RAN, CheckResult, shown
 from assistant.checks.selecting import tests_about, tests_besides
 from assistant.checks.static import listed
@@ -133,18 +134,17 @@ def check_tests(
     """
     home = project_at(project) if project is not None else None
     edit = Edit(source, source, module_of(path, project), home)
-    made = _made(tests, before, name, function, edit.module, tests_path)
+    made = _made(tests, before, name, function, edit.module)
     if isinstance(made, CheckResult):
         return made
-    return twice(lambda ended: _judged(edit, made, ended), stop)
+    ready = in_place(made, tests_path, edit.module, project)
+    return twice(lambda ended: _judged(edit, ready, ended), stop)
 
 
 def _made(
-    tests: str, before: str, name: str, function: str | None, module: Module, file: Path | None
+    tests: str, before: str, name: str, function: str | None, module: Module
 ) -> TestFile | CheckResult:
     """The tests that are to be run, or why they need not be."""
-    from assistant.checks.related import in_place
-
     if (problem := parse_error(tests)) is not None:
         return CheckResult(Outcome.ERROR, NOTHING_RAN, str(problem), "SyntaxError")
     if undefined := undefined_names(tests):
@@ -155,16 +155,15 @@ def _made(
     if function is not None and not tests_about(new, function, module):
         return _wrong(f"no test imports {function} and names it")
     try:
-        found = parse_tests(
+        return parse_tests(
             new, name, module=module.name.rpartition(".")[2], project=bool(module.folders)
         )
     except UsageProblem as refused:
         return CheckResult(Outcome.ERROR, NOTHING_RAN, refused.message)
-    return in_place(found, file, module)
 
 
 def _judged(edit: Edit, tests: TestFile, ended: threading.Event) -> CheckResult:
-    result = guarded(lambda: placed(edit, tests, ended))
+    result = guarded(lambda: run_in_place(edit, tests, ended))
     if result.outcome.failed and result.at == "answer" and load_before(edit, ended) is not None:
         why = f"the file that they test can not be loaded here: {result.detail}"
         return CheckResult(Outcome.NOT_CHECKED, NOTHING_RAN, why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 
 from assistant.cli import terminal
@@ -24,6 +25,9 @@ def run(args: argparse.Namespace) -> int:
     """Serve until the editor says exit."""
     if terminal.is_terminal(sys.stdin):
         terminal.say("Waiting for an editor on stdin; Ctrl-D ends it.")
+    # What is imported now stays; looking for garbage in it again and again takes long. `main`
+    # switches it on again.
+    gc.disable()
     from lsp.server import main
 
     return main()

@@ -249,7 +249,7 @@ def _started(source: SourceFile, args: argparse.Namespace) -> Program:
     from assistant.checks.projects import module_of
 
     module = module_of(_path(_split(args.file)[0]), project.root)
-    return Program(source.text, name=module.name, project=project, within=module.folders)
+    return Program(source.text, project=project, within=module)
 
 
 def _nothing_to_run(function: str | None) -> CheckResult:

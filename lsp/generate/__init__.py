@@ -28,43 +28,42 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from lsp.documents import Document, Happened
-from lsp.generate import commands
-from lsp.generate.actions import KINDS, code_actions
-from lsp.generate.content import read_page
-from lsp.generate.generate import generate
-from lsp.generate.lenses import hover, lenses
-from lsp.generate.names import ACCEPT, CANCEL, CONTEXT, GENERATE, REASONING, REJECT, VERIFY
-from lsp.generate.proposals import SCHEME
-from lsp.generate.sending import context_command
+from lsp.generate import names
+from lsp.later import later
 
 if TYPE_CHECKING:
     from lsp.server import AssistantServer
 
+_COMMANDS = {
+    names.GENERATE: "lsp.generate.generate.generate",
+    names.ACCEPT: "lsp.generate.commands.accept",
+    names.REJECT: "lsp.generate.commands.reject",
+    names.VERIFY: "lsp.generate.commands.verify",
+    names.CANCEL: "lsp.generate.commands.cancel",
+    names.REASONING: "lsp.generate.commands.reasoning",
+    names.CONTEXT: "lsp.generate.sending.context_command",
+}
+
 
 def register(server: AssistantServer) -> None:
     """Add the requests and the commands."""
-    actions = types.CodeActionOptions(code_action_kinds=list(KINDS))
-    server.feature(types.TEXT_DOCUMENT_CODE_ACTION, actions)(
-        lambda params: code_actions(server, params)
-    )
-    server.feature(types.TEXT_DOCUMENT_CODE_LENS, types.CodeLensOptions(resolve_provider=False))(
-        lambda params: lenses(server, params)
-    )
-    server.feature(types.TEXT_DOCUMENT_HOVER)(lambda params: hover(server, params))
-    pages = types.TextDocumentContentOptions(schemes=[SCHEME])
-    server.feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT, pages)(
-        lambda params: read_page(server, params)
-    )
-    server.command(GENERATE)(lambda params: generate(server, params))
-    server.command(ACCEPT)(lambda params: commands.accept(server, params))
-    server.command(REJECT)(lambda params: commands.reject(server, params))
-    server.command(VERIFY)(lambda params: commands.verify(server, params))
-    server.command(CANCEL)(lambda params: commands.cancel(server, params))
-    server.command(REASONING)(lambda params: commands.reasoning(server, params))
-    server.command(CONTEXT)(lambda params: context_command(server, params))
+    actions = types.CodeActionOptions(code_action_kinds=list(names.KINDS))
+    lenses = types.CodeLensOptions(resolve_provider=False)
+    pages = types.TextDocumentContentOptions(schemes=[names.SCHEME])
+    for method, options, handler in (
+        (types.TEXT_DOCUMENT_CODE_ACTION, actions, "lsp.generate.actions.code_actions"),
+        (types.TEXT_DOCUMENT_CODE_LENS, lenses, "lsp.generate.lenses.lenses"),
+        (types.TEXT_DOCUMENT_HOVER, None, "lsp.generate.lenses.hover"),
+        (types.WORKSPACE_TEXT_DOCUMENT_CONTENT, pages, "lsp.generate.content.read_page"),
+    ):
+        server.feature(method, options)(later(server, handler))
+    for command, handler in _COMMANDS.items():
+        server.command(command)(later(server, handler))
     server.documents.listen(lambda what, document: _happened(server, what, document))
 
 
 def _happened(server: AssistantServer, what: Happened, document: Document) -> None:
     if what in (Happened.CLOSED, Happened.OPENED):  # opened again: a new story
+        from lsp.generate import commands
+
         commands.closed(server, document.uri)

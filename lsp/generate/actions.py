@@ -13,17 +13,13 @@ from lsp.documents import Document
 from lsp.generate import abilities
 from lsp.generate.jobs import PYTHON, function_at, has_body, lacks_docstring, short
 from lsp.generate.lenses import commands_for
-from lsp.generate.names import GENERATE
+from lsp.generate.names import EXPLAIN, GENERATE, QUICKFIX, REWRITE
 from lsp.generate.proposals import State
 from lsp.python.stubs import find_stub
 
 if TYPE_CHECKING:
     from lsp.server import AssistantServer
 
-REWRITE = types.CodeActionKind.RefactorRewrite.value
-QUICKFIX = types.CodeActionKind.QuickFix.value
-EXPLAIN = "refactor.explain"
-KINDS = (QUICKFIX, REWRITE, EXPLAIN)
 MOST_FIXES = 3
 _TITLE = 60
 

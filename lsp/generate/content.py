@@ -11,8 +11,9 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from lsp.generate import abilities
+from lsp.generate.names import SCHEME
 from lsp.generate.pages import page_of
-from lsp.generate.proposals import SCHEME, Proposal
+from lsp.generate.proposals import Proposal
 
 if TYPE_CHECKING:
     from lsp.server import AssistantServer

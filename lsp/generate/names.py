@@ -1,4 +1,11 @@
-"""The names of the commands."""
+"""What editors know it by: kinds of code actions, commands, the scheme of its documents."""
+
+REWRITE = "refactor.rewrite"
+QUICKFIX = "quickfix"
+EXPLAIN = "refactor.explain"
+KINDS = (QUICKFIX, REWRITE, EXPLAIN)
+
+SCHEME = "assistant"
 
 GENERATE = "assistant.generate"
 ACCEPT = "assistant.accept"

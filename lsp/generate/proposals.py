@@ -23,11 +23,11 @@ from assistant.context.types import Context
 from assistant.events import Section, Verdict
 from lsp.documents import Document
 from lsp.generate.jobs import Job, located
+from lsp.generate.names import SCHEME
 
 if TYPE_CHECKING:
     from lsp.generate.sending import LastSent
 
-SCHEME = "assistant"
 KEPT = 20
 """Proposals that are remembered, those that are pending not counted."""
 

@@ -5,6 +5,7 @@ completions.py  from a request to items: remembered ones, paced asking, cancel-p
 holding.py      while no model is able, none is asked at each key
 ahead.py        what comes after accepting, asked for before somebody accepts
 items.py        suggestions as the protocol writes them
+names.py        the names of the commands
 figures.py      what became of suggestions; counted here and nowhere else
 """
 
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from lsp.inline.figures import ACCEPTED, DISMISSED, PARTIALLY_ACCEPTED
+from lsp.inline.names import ACCEPTED, DISMISSED, PARTIALLY_ACCEPTED
 
 if TYPE_CHECKING:
     from lsp.server import AssistantServer
@@ -22,19 +23,18 @@ if TYPE_CHECKING:
 
 def register(server: AssistantServer) -> None:
     """Add the requests and the commands that tell what became of a suggestion."""
-    inline = server.inline
 
     async def inline_completion(
         params: types.InlineCompletionParams,
     ) -> list[types.InlineCompletionItem] | None:
-        return await inline.inline_items(params)
+        return await server.inline.inline_items(params)
 
     # Without options it would not be told to the editor.
     options = types.InlineCompletionOptions()
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, options)(inline_completion)
-    server.command(ACCEPTED)(lambda params: inline.accepted(params))
-    server.command(PARTIALLY_ACCEPTED)(lambda params: inline.partially_accepted(params))
-    server.command(DISMISSED)(lambda params: inline.dismissed(params))
+    server.command(ACCEPTED)(lambda params: server.inline.accepted(params))
+    server.command(PARTIALLY_ACCEPTED)(lambda params: server.inline.partially_accepted(params))
+    server.command(DISMISSED)(lambda params: server.inline.dismissed(params))
 
 
 def register_completion(server: AssistantServer) -> None:

@@ -7,9 +7,6 @@ from dataclasses import asdict, dataclass, field
 
 from assistant.inline import Place, Suggestion
 
-ACCEPTED = "assistant.accepted"
-PARTIALLY_ACCEPTED = "assistant.partiallyAccepted"
-DISMISSED = "assistant.dismissed"
 _KEPT = 64
 
 

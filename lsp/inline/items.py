@@ -6,7 +6,8 @@ from lsprotocol import types
 
 from assistant.inline import Suggestion
 from lsp.documents import Documents
-from lsp.inline.figures import ACCEPTED, Shown
+from lsp.inline.figures import Shown
+from lsp.inline.names import ACCEPTED
 from lsp.inline.places import Asked
 
 _DETAIL = "assistant"

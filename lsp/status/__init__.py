@@ -18,23 +18,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lsp.status.choosing import download, models, select_model
-from lsp.status.commands import status, why
-from lsp.status.diagnosis import doctor
+from lsp.later import later
 
 if TYPE_CHECKING:
     from lsp.server import AssistantServer
 
+_COMMANDS = {
+    "assistant.status": "lsp.status.commands.status",
+    "assistant.why": "lsp.status.commands.why",
+    "assistant.models": "lsp.status.choosing.models",
+    "assistant.selectModel": "lsp.status.choosing.select_model",
+    "assistant.download": "lsp.status.choosing.download",
+    "assistant.doctor": "lsp.status.diagnosis.doctor",
+}
+
 
 def register(server: AssistantServer) -> None:
     """Add the commands."""
-    commands = {
-        "assistant.status": status,
-        "assistant.why": why,
-        "assistant.models": models,
-        "assistant.selectModel": select_model,
-        "assistant.download": download,
-        "assistant.doctor": doctor,
-    }
-    for name, command in commands.items():
-        server.command(name)(lambda params, command=command: command(server, params))
+    for command, handler in _COMMANDS.items():
+        server.command(command)(later(server, handler))

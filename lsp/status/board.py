@@ -42,6 +42,7 @@ BUSY_AFTER = 0.2
 every key is none."""
 LOOK_EVERY = 2.0
 """Seconds between two looks at the engine while one suggestion follows the other."""
+OPENING = (Kind.STARTING, Kind.LOADING)
 FAILURES = (Kind.FAILED, Kind.OFF)
 
 
@@ -68,8 +69,7 @@ class Board:
     @property
     def now(self) -> Status:
         """What is shown."""
-        opening = self._base.kind in (Kind.STARTING, Kind.LOADING)
-        if self._work and not opening:
+        if self._work and self._base.kind not in OPENING:
             return replace(self._base, kind=Kind.BUSY, message=[*self._work.values()][-1])
         return self._base
 
@@ -159,6 +159,8 @@ class Board:
             case Happened.OPENED:
                 self._told.clear()
                 self._last_figures = Figures()
+                # Told together with what the look finds.
+                self._base = Status(kind=Kind.READY, message=ANSWERED)
                 self._look()
             case Happened.FAILED if error is not None:
                 self._set(_of_error(error, opening=True))
@@ -185,6 +187,8 @@ class Board:
         engine = self._server.engine
         connection = engine.open_one()
         if connection is None:
+            if error is not None and self._base.kind not in OPENING:
+                self._set(_of_error(error, opening=False))  # it broke, and was given up
             return
         self._last_look = time.monotonic()
         try:

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from assistant.client.types import Inline
 from assistant.errors import AssistantError
 from lsp.status.state import Figures, Kind, Status, loading_message, ready_message
 
 if TYPE_CHECKING:
+    from assistant.client import Inline
     from assistant.client.connection import Connection
     from lsp.engine import Engine
 
-SWITCHED_OFF = Inline(reason="switched off in this editor (option inline)")
+SWITCHED_OFF = "switched off in this editor (option inline)"
 POLL_SECONDS = 0.25
 _OTHERS = 4
 """Looks at an engine that is loaded and still not ours, until somebody else is using it."""
@@ -38,7 +38,7 @@ async def look(
     """
     if not engine.is_local:
         model = (await connection.model_info()).id
-        inline = await engine.inline() if suggests else SWITCHED_OFF
+        inline = await _inline(engine, suggests)
         ready = Status(
             kind=Kind.READY, message=ready_message(model, inline), model=model, inline=inline
         )
@@ -50,7 +50,7 @@ async def look(
     figures, model = _figures(told), str((told.get("model") or {}).get("id", ""))
     if health.get("status") != "ok":
         return _loading(model, health), figures
-    inline = await engine.inline() if suggests else SWITCHED_OFF
+    inline = await _inline(engine, suggests)
     ready = Status(
         kind=Kind.READY,
         message=ready_message(model, inline),
@@ -60,6 +60,13 @@ async def look(
         queue=(figures.running, figures.waiting),
     )
     return ready, figures
+
+
+async def _inline(engine: Engine, suggests: bool) -> Inline:
+    """Who completes in a line, or why nobody does."""
+    from assistant.client.types import Inline
+
+    return await engine.inline() if suggests else Inline(reason=SWITCHED_OFF)
 
 
 def opening(engine: Engine) -> Status:

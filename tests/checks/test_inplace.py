@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from assistant.checks import inplace
+from assistant.checks import placed
 from assistant.checks.inplace import check_in_place
 from assistant.checks.result import CheckResult
 from assistant.events import Outcome
@@ -242,6 +242,7 @@ class TestExcused:
             ("open('/nowhere/there')\n", "FileNotFoundError"),
             ("import socket\nsocket.create_connection(('127.0.0.1', 9))\n", "Error"),
             ("{}['key']\n", "KeyError"),
+            ("def test_0():\n    total([])\n    open('/nowhere/there')\n", "FileNotFoundError"),
             ("import pytest\ndef test_db(database): total([])\n", "the fixture database"),
         ],
     )
@@ -250,7 +251,7 @@ class TestExcused:
         result = judged(shop, RIGHT)
 
         assert result.outcome is Outcome.PASS, result
-        assert "tests/test_cart.py was not run: " in result.detail
+        assert "tests/test_cart.py says nothing of the edit: " in result.detail
         assert said in result.detail
 
     def test_a_package_that_the_file_imported_before(self, shop: Path):
@@ -303,6 +304,117 @@ class TestExcused:
 
         assert result.outcome is Outcome.PARSED
         assert "holds a home folder" in result.detail
+
+
+FUNCTION = NO_EXAMPLE.replace("sum(prices)", "0")
+CAPTURED = """\
+import sys
+from shop.cart import total
+def test_total(capsys):
+    total([])
+    assert capsys.readouterr().err == "adding"
+"""
+LOUD = NO_EXAMPLE.replace("    return", "    import sys; sys.stderr.write('adding')\n    return")
+
+
+@real
+class TestFailures:
+    """A failure of the tests is the edit's, unless it can not be."""
+
+    def test_what_holds_only_in_one_process_is_neither_passed_nor_failed(self, shop: Path):
+        put_tests(shop, CAPTURED)
+        result = judged(shop, LOUD)
+
+        assert result.outcome is Outcome.PARSED, result
+        assert "they hold beside the code in one process, which proves nothing" in result.detail
+        assert judged(shop, NO_EXAMPLE).outcome is Outcome.WRONG
+
+    def test_what_the_code_makes_hold_there_is_no_pass(self, shop: Path):
+        """It writes into the module of the tests, which it can reach in one process only."""
+        put_tests(shop, PLAIN)
+        cheat = "    __import__('sys').modules['test_cart'].total = lambda prices: 8\n    return"
+        cheat += " type('Eight', (int,), {'__eq__': lambda *both: True})(7)\n#"
+        result = judged(shop, NO_EXAMPLE.replace("    return", cheat))
+
+        assert result.outcome is not Outcome.PASS, result
+
+    def test_a_refusal_of_the_system_at_the_bottom_of_another_error(self, shop: Path):
+        wrapped = (
+            "    try: open('/nowhere')\n"
+            "    except OSError as error: raise ValueError('wrapped') from error\n    return"
+        )
+        put_tests(shop, PLAIN)
+        result = judged(shop, NO_EXAMPLE.replace("    return", wrapped))
+
+        assert result.outcome is Outcome.PARSED, result
+        assert "the sandbox does not give them what they need" in result.detail
+
+    def test_tests_that_failed_before_in_the_same_way_are_told(self, shop: Path):
+        put_tests(shop, PLAIN.replace("8", "9"))
+        same = judged(shop, NO_EXAMPLE, NO_EXAMPLE + "# more\n")
+        other = judged(shop, NO_EXAMPLE, FUNCTION)
+        stub = judged(shop, NO_EXAMPLE, STUB)
+
+        assert same.outcome is Outcome.PARSED
+        assert "without it they fail in the same way: tests/test_cart.py line 3" in same.detail
+        assert other.outcome is stub.outcome is Outcome.WRONG
+
+    def test_a_stub_that_fails_in_the_same_way_excuses_nothing(self, shop: Path):
+        put_tests(shop, PLAIN)
+        nothing = NO_EXAMPLE.replace("return sum(prices) + FEE", "return None")
+
+        assert judged(shop, nothing, STUB).outcome is Outcome.WRONG
+
+
+@real
+class TestFixtures:
+    """Those of `conftest.py`, and packages of tests."""
+
+    def test_they_are_found_outermost_first(self, shop: Path):
+        fixture = "import pytest\n@pytest.fixture\ndef prices(){}\n"
+        put_tests(shop, fixture.format(": return [1]"), "conftest.py")
+        put_tests(shop, fixture.format(": return [1, 2]"), "tests/conftest.py")
+        put_tests(shop, PLAIN.replace("()", "(prices)").replace("[1, 2]", "prices"))
+
+        assert judged(shop, NO_EXAMPLE).outcome is Outcome.PASS
+        assert judged(shop, WITHOUT_FEE).outcome is Outcome.WRONG
+
+    def test_those_that_nobody_asks_for_run_too(self, shop: Path):
+        auto = (
+            "import pytest, os\n@pytest.fixture(autouse=True)\ndef set(): os.environ['A'] = '8'\n"
+        )
+        put_tests(shop, auto, "tests/conftest.py")
+        put_tests(shop, "import os\n" + PLAIN.replace("== 8", "== int(os.environ['A'])"))
+
+        assert judged(shop, NO_EXAMPLE).outcome is Outcome.PASS
+
+    def test_one_that_can_not_be_loaded_is_told(self, shop: Path):
+        put_tests(shop, "import nowhere\n", "tests/conftest.py")
+        put_tests(shop, PLAIN)
+        result = judged(shop, WITHOUT_FEE)
+
+        assert result.outcome is Outcome.PARSED
+        assert "conftest.py, which can not be loaded: ModuleNotFoundError" in result.detail
+
+    def test_a_package_of_tests_imports_from_itself(self, shop: Path):
+        put_tests(shop, "", "tests/__init__.py")
+        put_tests(shop, "CASE = [1, 2]\n", "tests/cases.py")
+        for line in ("from tests.cases import CASE", "from .cases import CASE"):
+            put_tests(shop, f"{line}\n{PLAIN.replace('[1, 2]', 'CASE')}")
+
+            assert judged(shop, NO_EXAMPLE).outcome is Outcome.PASS
+
+    def test_the_file_knows_where_it_lies(self, shop: Path):
+        """In an example, beside tests, and in tests of their own."""
+        (shop / "fee.txt").write_text("5")
+        line = (
+            "from pathlib import Path\nFEE = int((Path(__file__).parent / 'fee.txt').read_text())"
+        )
+        put_tests(shop, PLAIN)
+        result = judged(shop, RIGHT.replace("from .rates import FEE", line))
+
+        assert result.outcome is Outcome.PASS
+        assert "says nothing" not in result.detail
 
 
 @real
@@ -361,12 +473,12 @@ class TestEnds:
         assert set(us.children(recursive=True)) <= before
 
     def test_what_is_not_done_in_time_is_told(self, shop: Path, monkeypatch):
-        monkeypatch.setattr(inplace, "MOST_S", 0.3)
+        monkeypatch.setattr(placed, "MOST_S", 0.3)
         self.endless(shop)
         result = judged(shop, NO_EXAMPLE)
 
         assert result.outcome is Outcome.PARSED
-        assert "tests/test_cart.py was not run: not done within 0.3 s" in result.detail
+        assert "tests/test_cart.py says nothing of the edit: not done within 0.3 s" in result.detail
 
     def test_without_a_sandbox_it_says_so(self, shop: Path, monkeypatch):
         found = dict.fromkeys(Layer, "not here")

@@ -40,7 +40,8 @@ def test_a_file_has_the_name_that_an_import_gives_it(root: Path, path, name: str
 
 
 def test_outside_of_any_project_only_the_file_counts(root: Path):
-    assert module_of(root / "app" / "core" / "cart.py", None) == Module("cart")
+    file = root / "app" / "core" / "cart.py"
+    assert module_of(file, None) == Module("cart", (), str(file.resolve()))
     assert module_of(None, None) == Module("answer")
 
 

@@ -123,7 +123,8 @@ def test_a_body_is_previewed_and_enters_the_buffer_in_one_undo_step_when_accepte
     run(editor, "AssistantImplement")
     preview = offered(editor)
 
-    assert preview.startswith("▎ Implement total, offered · parsed: ")
+    assert preview.startswith("▎ <M-y> accept  <M-n> reject  <M-r> why · Implement total, offered")
+    assert "· parsed: " in preview
     assert "▎         result += price" in preview
     assert "are to be added" not in preview
     assert editor.text() == TEXT
@@ -132,6 +133,7 @@ def test_a_body_is_previewed_and_enters_the_buffer_in_one_undo_step_when_accepte
     editor.until(lambda: editor.text() == FILLED and not editor.preview())
     editor.wait_until(NOTHING_PENDING)
     assert editor.lua(UNDO_STEPS) == steps + 1
+    assert len(editor.messages().strip().splitlines()) == 1  # more would wait for a key
     editor.type("u")
     editor.until(lambda: editor.text() == TEXT)
 

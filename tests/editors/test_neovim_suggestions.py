@@ -5,6 +5,7 @@ What the model says is its own business: the tests look at what becomes of it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -77,9 +78,21 @@ def status(home: Path) -> dict[str, Any]:
 
 
 def suggested(editor: Neovim, keys: str = "oreturn su") -> str:
-    """Type the beginning of a line; what is suggested for the rest."""
+    """Type the beginning of a line; what is suggested for the rest.
+
+    A machine that is too busy for the suggestion in time gets the last key once more, as from a
+    person who waited for it.
+    """
     editor.type(keys)
-    editor.until(editor.ghost)
+    patience = itertools.count(1)
+    waiting = "not vim.tbl_isempty(vim.lsp.get_clients()[1].requests)"
+
+    def shown() -> str:
+        if next(patience) % 100 == 0 and not editor.lua(f"return {waiting}"):
+            editor.type(f"<BS>{keys[-1]}")
+        return editor.ghost()
+
+    editor.until(shown)
     return editor.ghost()
 
 
@@ -222,9 +235,9 @@ def test_somebody_who_types_fast_while_a_model_writes_loses_nothing(
 
         editor.put_cursor(6)
         typed = "".join(f"line_{number} = {number}" + "<CR>" for number in range(40))
-        editor.type("o" + typed + "return su")
-        editor.until(lambda: line(editor).strip() == "return su")
-        editor.until(editor.ghost)
+        editor.type("o" + typed + "return s")
+        editor.until(lambda: line(editor).strip() == "return s")
+        suggested(editor, "u")
         editor.type("<Esc>")
         editor.lua("vim.cmd('AssistantCancel')")
         editor.until(lambda: not editor.preview())

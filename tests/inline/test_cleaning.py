@@ -69,6 +69,7 @@ BROKEN = "the file would not parse any more"
         ),
         ("if a:\n    x = 1\n|\n\ny = 2\n", "y = 2", EXISTS),
         ("x = 1\n|\n", "x = 1", EXISTS),
+        ("if a:\n    b\n|\n", "b", "if a:\n    b\nb\n"),
         # Indentation.
         ("def f():\n    |\n", "    return 1", "def f():\n    return 1\n"),
         ("def f():\n|\n", "    return 1", "def f():\n    return 1\n"),

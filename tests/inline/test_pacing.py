@@ -36,6 +36,16 @@ def test_a_slower_one_is_asked_at_a_pause(every: float, answers: float) -> None:
     assert pace.delay(now + 2 * every) == 0
 
 
+def test_a_rest_is_no_interval_of_typing() -> None:
+    pace, now = typing(0.1, 0.5)
+    before = pace.delay(now)
+    for _ in range(10):
+        now += 30
+        pace.typed(now, "a")
+
+    assert pace.delay(now) == pytest.approx(before)
+
+
 def test_a_new_line_is_a_pause_of_its_own() -> None:
     pace, now = typing(0.1, 0.5)
     line, _ = typing(0.1, 0.5, last="\n    ")

@@ -92,12 +92,34 @@ def test_braces_close_the_block() -> None:
     assert raw[: end_of(raw, request, place)] == "\n    a;\n}"
 
 
-def test_on_request_all_that_belongs_together() -> None:
-    place, request = ask("x = 1\n|\n", block=True)
-    raw = "def f():\n    a\n\n    b\ndef g():\n"
-    end = end_of(raw, request, place)
+@pytest.mark.parametrize(
+    ("where", "raw", "kept"),
+    [
+        # To the end of the function, the outermost, but no further.
+        ("def f():\n    |\n", "    a\n\n    b\ndef g():\n", "    a\n\n    b"),
+        ("def f():\n    if a:\n        |\n", "        b\n    c\nd\n", "        b\n    c"),
+        ("def f():\n    def g():\n        |\n", "        b\n    c\nd\n", "        b\n    c"),
+        ("class A:\n    def f():\n        |\n", "        b\n    def g():\n", "        b"),
+        ("fn f() {\n    |\n", "    a;\n}\nfn g", "    a;\n}"),
+        ("x = |\n", "1\ny = 2\n\n\nz", "1\ny = 2"),
+        # In no function: what is indented less belongs to it as well.
+        ("if a:\n    |\n", "    b\nc\n\n\nd", "    b\nc"),
+        # To what stands below, once three lines of it are said.
+        ("|\nb\nc\nd\n", "a\nb\nc\nd\n", "a"),
+        ("|\nb\n\nc\nd\n", "a\nb\nb\nc\n\nd\n", "a\nb"),
+    ],
+)
+def test_by_a_key_the_whole_gap_is_filled(where: str, raw: str, kept: str) -> None:
+    place, request = ask(where, block=True)
 
-    assert end is None or raw[:end].startswith("def f():\n    a")
+    assert raw[: end_of(raw, request, place)] == kept
+
+
+@pytest.mark.parametrize("raw", ["a\nb\nc\n", "b\nc\n", "a\n    b\n"])
+def test_two_lines_that_stand_below_may_be_chance(raw: str) -> None:
+    place, request = ask("|\nb\nc\nd\n", block=True)
+
+    assert end_of(raw, request, place) is None
 
 
 def test_a_block_without_end_ends() -> None:

@@ -138,11 +138,17 @@ async def test_nobody_is_asked_ahead_while_the_engine_works(models: Path) -> Non
     ahead = Ahead(remembered := Remembered())
     place, shown = Place("x = 1\n", 6), Suggestion(6, 6, "y")
     stream = connection.stream_fill(FillRequest("x\n", "", max_tokens=30_000))
-    async for _ in stream:
-        ahead.start(connection, "file:///a.py", place, shown)
-        assert ahead._task is not None
-        await ahead._task
-        break
+    await anext(stream)
+    ahead.start(connection, "file:///a.py", place, shown)
+    task = ahead._task
+    assert task is not None
+
+    async def known() -> bool:
+        queue = (await connection.status())["queue"]
+        return task.done() or queue["running"] + queue["waiting"] > 1
+
+    await until(known)
+    assert task.done()
     await stream.aclose()
 
     after = after_accepting(place, shown)

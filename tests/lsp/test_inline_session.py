@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -237,29 +238,43 @@ def test_an_endpoint_is_not_asked_ahead() -> None:
 
     async def scenario(session: Session) -> None:
         await session.items()
-        for _ in range(50):
-            await asyncio.sleep(0)
+        ahead = session.server.inline._ahead._task
+        assert ahead is not None
+        await ahead
         assert len(session.endpoint.requests) == 1
 
     play(scenario, "price\n")
 
 
-def test_a_slow_engine_is_asked_once_for_a_burst_of_keys() -> None:
+def test_a_slow_engine_is_asked_at_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(session: Session) -> None:
+        await session.server.engine.connection()
+        monkeypatch.setattr(session.server.inline._pace, "delay", lambda now: 3600.0)
+        asked = asyncio.create_task(session.items())
+        done, _ = await asyncio.wait([asked], timeout=0.15)
+
+        assert not done
+        assert session.endpoint.requests == []
+        asked.cancel()
+        # Nobody waits for what is known, or for a key.
+        assert len(await session.items(invoked=True)) == 1
+        assert len(await session.items()) == 1
+
+    play(scenario, "1\n", text="|\n")
+
+
+def test_typing_is_measured() -> None:
     async def scenario(session: Session) -> None:
         pace = session.server.inline._pace
         for key in "abcdefgh":
             session.type(key)
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.002)
             pace.answered(5.0)
-        requests = []
-        for key in "ijkl":
-            session.type(key)
-            requests.append(asyncio.create_task(session.items()))
-            await asyncio.sleep(0)
-        results = await asyncio.gather(*requests, return_exceptions=True)
-
-        assert [isinstance(one, asyncio.CancelledError) for one in results] == [True] * 3 + [False]
-        assert len(session.endpoint.requests) == 1
+        session.type("i")
+        assert pace.delay(time.monotonic()) > 0
+        before = pace.delay(now := time.monotonic())
+        session.type("\n    ")
+        assert pace.delay(now) < before
 
     play(scenario, "1\n", text="|\n")
 

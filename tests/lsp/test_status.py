@@ -16,6 +16,7 @@ import pytest
 from assistant import locations
 from tests.support.daemons import health, wait_until
 from tests.support.lsp_client import CAPABILITIES, Buffer, LspClient
+from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 from tests.support.tiny_gguf import Tiny, chain_of, write
 
 OURS = {
@@ -112,3 +113,27 @@ def test_a_model_that_can_not_be_loaded_is_told_quietly_and_mended_by_the_settin
     wait_for_kind(client, "ready")
 
     assert client.of("window/showMessage") == []
+
+
+def test_a_generation_is_busy_while_it_runs_and_a_failure_when_its_engine_goes() -> None:
+    answer = Reply.of("```python\ndef add(a, b):\n    return a + b\n```\n")
+    broken = Reply.of("```python\ndef add(a, b):\n", break_after=1)
+    answer.hold(2)
+    buffer = Buffer("file:///stub.py", 'def add(a, b):\n    """Add two numbers."""\n')
+    with ScriptedEndpoint([answer, broken]) as endpoint, LspClient() as client:
+        options = {"endpoint": endpoint.url, "repair": False, "inline": False}
+        client.initialize(
+            capabilities=CAPABILITIES | {"experimental": OURS["experimental"]},
+            initializationOptions=options,
+        )
+        client.open(buffer)
+        actions = client.code_actions(buffer, 0)
+        command = next(one for one in actions if one["title"].startswith("Implement"))["command"]
+        request = client.run_command(command)
+        busy = wait_for_kind(client, "busy")
+        assert (busy["message"], busy["model"]) == ("Implement add", "scripted")
+        answer.release()
+        assert client.result(request)["state"] == "offered"
+        assert client.result(client.run_command(command))["state"] == "failed"
+        failed = wait_for_kind(client, "failed")
+        assert endpoint.url in failed["message"]

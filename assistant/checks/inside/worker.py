@@ -53,7 +53,7 @@ class _Worker:
         self.flags = code.co_flags & _FUTURES
         exec(code, self.names)
 
-    def load_within(self, source, name, folders):
+    def load_within(self, source, name, folders, file):
         """The same in place of a module of a package, which is imported around it."""
         from importlib.machinery import ModuleSpec
 
@@ -71,6 +71,8 @@ class _Worker:
 
             @staticmethod
             def exec_module(module):
+                if file:
+                    module.__file__ = file
                 exec(code, worker.names)
 
         sys.path[:0] = folders

@@ -36,7 +36,11 @@ return {
   -- Without ghost text (Neovim 0.11) a suggestion is among the completions: <C-x><C-o>.
   init_options = { completion = vim.fn.has('nvim-0.12') == 0 },
   capabilities = {
-    workspace = { workspaceEdit = { documentChanges = true }, textDocumentContent = vim.empty_dict() },
+    -- Of annotations Neovim 0.12 makes a message that waits for a key.
+    workspace = {
+      workspaceEdit = { documentChanges = true, changeAnnotationSupport = vim.NIL },
+      textDocumentContent = vim.empty_dict(),
+    },
     experimental = { assistant = { status = true, events = true } },
   },
   handlers = {

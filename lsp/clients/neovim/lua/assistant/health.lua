@@ -18,8 +18,8 @@ function M.check()
   end
   local clients = vim.lsp.get_clients({ name = 'assistant' })
   for _, client in ipairs(clients) do
-    local served = vim.tbl_count(client.attached_buffers)
-    health.ok(('version %s serves %d buffer(s)'):format(client.server_info.version, served))
+    local version, served = client.server_info.version, vim.tbl_count(client.attached_buffers)
+    health.ok(('version %s serves %d buffer(s)'):format(version, served))
   end
   if #clients == 0 then
     health.warn('it serves no buffer now', { 'open a file' })

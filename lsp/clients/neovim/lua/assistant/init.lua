@@ -6,7 +6,7 @@ local state = {} -- the server's last status
 --- What is said about an answer; about those of the other commands the server speaks itself.
 local words = {
   cancel = function(result) return result.cancelled == 0 and 'nothing is being written' end,
-  context = function(result) require('assistant.view').read(result.text or 'Nothing was sent.') end,
+  context = function(result) require('assistant.view').open(nil, result.text) end,
   reasoning = function(result) return result.reason end,
   status = function(result) return ('%s. %s'):format(result.kind, result.message or '') end,
   why = function(result)

@@ -19,15 +19,15 @@ local function headline(one)
   if one.state == 'running' then
     return ('%s … %s'):format(one.title, #one.code == 0 and (one.section or 'thinking') or found)
   end
-  local keys = ('  %s accept  %s reject  %s why'):format(KEYS.accept, KEYS.reject, KEYS.reasoning)
-  return ('%s, %s · %s%s'):format(one.title, one.state, found, vim.g.assistant_no_maps and '' or keys)
+  local keys = ('%s accept  %s reject  %s why · '):format(KEYS.accept, KEYS.reject, KEYS.reasoning)
+  return ('%s%s, %s · %s'):format(vim.g.assistant_no_maps and '' or keys, one.title, one.state, found)
 end
 
 local function draw(buffer, one)
   local lines = { { { '▎ ' .. headline(one), 'AssistantNote' } } }
-  local code = vim.split(vim.trim(table.concat(one.code)), '\n')
-  for index = 1, #one.code == 0 and 0 or math.min(#code, LONGEST) do
-    table.insert(lines, { { '▎ ' .. code[index]:gsub('\t', '    '), 'AssistantCode' } })
+  local code = #one.code > 0 and vim.split(vim.trim(table.concat(one.code)), '\n') or {}
+  for _, line in ipairs(vim.list_slice(code, 1, LONGEST)) do
+    table.insert(lines, { { '▎ ' .. line:gsub('\t', '    '), 'AssistantCode' } })
   end
   if #code > LONGEST then
     table.insert(lines, { { ('▎ and %d lines more'):format(#code - LONGEST), 'AssistantNote' } })
@@ -55,12 +55,8 @@ function M.on_proposals(_, params)
   known[buffer] = now
   if vim.api.nvim_buf_is_loaded(buffer) then
     for _, told in ipairs(params.proposals) do
-      local one = before[told.id] or { code = {} }
-      for key, value in pairs(told) do
-        one[key] = value
-      end
-      now[told.id] = one
-      draw(buffer, one)
+      now[told.id] = vim.tbl_extend('force', before[told.id] or { code = {} }, told)
+      draw(buffer, now[told.id])
       if told.task == 'explain' and not before[told.id] then
         require('assistant.view').open(told.document) -- all of it is there
       end
@@ -85,12 +81,13 @@ function M.on_event(_, event)
   end
   one.verdict, one.section = event.verdict or one.verdict, event.section or one.section
   table.insert(one.code, event.kind == 'code' and event.text or nil)
-  if not one.waiting then
-    one.waiting = vim.defer_fn(function()
-      one.waiting = nil
-      return vim.tbl_get(known, buffer, one.id) and vim.api.nvim_buf_is_loaded(buffer) and draw(buffer, one)
-    end, EVERY)
-  end
+  one.waiting = one.waiting or vim.defer_fn(function()
+    local now = vim.tbl_get(known, buffer, event.proposal)
+    if now and vim.api.nvim_buf_is_loaded(buffer) then
+      now.waiting = nil
+      draw(buffer, now)
+    end
+  end, EVERY)
 end
 
 --- The id of the proposal that is nearest to the cursor.

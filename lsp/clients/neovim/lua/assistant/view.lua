@@ -20,7 +20,7 @@ local function show(buffer)
     local here = vim.api.nvim_get_current_win()
     vim.cmd(vim.g.assistant_split or 'botright vsplit')
     window = vim.api.nvim_get_current_win()
-    vim.w.assistant, vim.wo.wrap, vim.wo.linebreak, vim.wo.number = true, true, true, false
+    vim.w.assistant, vim.wo.wrap, vim.wo.linebreak, vim.wo.number, vim.wo.conceallevel = true, true, true, false, 2
     vim.api.nvim_set_current_win(here)
   end
   vim.api.nvim_win_set_buf(window, buffer)
@@ -57,18 +57,14 @@ function M.on_show(failure, params, context)
   return { success = true }
 end
 
---- Show a document of the server.
-function M.open(uri)
-  local buffer = vim.uri_to_bufnr(uri)
+--- Show a document of the server or, when there is no such document, a text.
+---@param uri? string
+---@param text? string
+function M.open(uri, text)
+  local buffer = uri and vim.uri_to_bufnr(uri) or vim.api.nvim_create_buf(false, true)
   vim.fn.bufload(buffer)
   show(buffer)
-end
-
---- Show a text.
-function M.read(text)
-  local buffer = vim.api.nvim_create_buf(false, true)
-  fill(buffer, text)
-  show(buffer)
+  return text and fill(buffer, text)
 end
 
 return M

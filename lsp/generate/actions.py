@@ -44,6 +44,8 @@ def code_actions(
     document = server.documents.seen(params.text_document.uri)
     if document is None or not abilities.applies_edits(server):
         return None
+    if server.context.refusal(document):
+        return None
     wanted = params.context.only
     found = [one for one in _offers(server, document, params) if _wanted(one.kind, wanted)]
     if not found:

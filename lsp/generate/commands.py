@@ -118,6 +118,7 @@ def _nothing(server: AssistantServer, what: str, reason: str) -> dict[str, Any]:
 
 def closed(server: AssistantServer, uri: str) -> None:
     """A document was closed: nothing can be accepted into it any more."""
+    server.proposals.sent.pop(uri, None)
     for one in server.proposals.pending(uri):
         if one.state is State.RUNNING:
             one.cancel()

@@ -19,7 +19,7 @@ from lsp.generate.jobs import Job, Wish, job_for, short
 from lsp.generate.places import surroundings
 from lsp.generate.proposals import Proposal, State
 from lsp.generate.stream import write
-from lsp.generate.telling import plain, settle, tell_change, tell_event
+from lsp.generate.telling import plain, range_of, settle, tell_change, tell_event
 from lsp.python.reply import Refused
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ async def generate(server: AssistantServer, params: types.ExecuteCommandParams) 
         _make_room(server, job)
     except Refused as refused:
         server.tell(str(refused), types.MessageType.Info)
+        server.reasons.note(asked.uri, asked.range.start.line, str(refused))
         return {"proposal": None, "state": "refused", "reason": str(refused)}
     proposal = Proposal(job)
     server.proposals.add(proposal)
@@ -63,6 +64,8 @@ def _job(server: AssistantServer, asked: GenerateArguments) -> Job:
     meant = seen if asked.version is None else server.documents.at(asked.uri, asked.version)
     if meant is None:
         raise Refused("The document has changed since this was offered. Ask for it again.")
+    if reason := server.context.refusal(meant):
+        raise Refused(f"Nothing of this document is sent to a model: it {reason}.")
     start = server.documents.offset(meant, asked.range.start)
     end = server.documents.offset(meant, asked.range.end)
     wish = Wish(asked.task, min(start, end), max(start, end), asked.instruction, asked.diagnostic)
@@ -129,6 +132,9 @@ async def _written(server: AssistantServer, proposal: Proposal, progress: Progre
 
 
 def _end(server: AssistantServer, proposal: Proposal, state: State, reason: str = "") -> None:
+    if state is State.FAILED:
+        line = range_of(server, proposal).start.line
+        server.reasons.note(proposal.uri, line, f"{proposal.job.title}: {reason}")
     verdict = None if proposal.verdict is None else plain(proposal.verdict)
     settle(server, proposal, state, reason)
     tell_event(server, proposal, "end", state=state.value, verdict=verdict, text=reason or None)

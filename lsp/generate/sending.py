@@ -92,6 +92,8 @@ async def _would_be(
     document = server.documents.seen(uri)
     if document is None:
         raise Refused("The document is not open.")
+    if reason := server.context.refusal(document):
+        raise Refused(f"Nothing of this document is sent to a model: it {reason}.")
     offset = server.documents.offset(document, position)
     job = _any_job(document, offset)
     region = job.region

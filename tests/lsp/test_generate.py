@@ -17,6 +17,7 @@ from tests.support.generating import (
     REASONING,
     REQUEST_CANCELLED,
     STUB,
+    asking,
     command,
     events,
     held,
@@ -401,3 +402,30 @@ def test_a_command_for_nothing_is_told_in_one_message(problem: str, session: Sta
     assert (result["proposal"], result["state"]) == (None, "refused")
     assert messages(client) == [result["reason"]]
     assert endpoint.requests == []
+
+
+def test_nothing_of_a_secret_file_is_sent(session: Start) -> None:
+    client, endpoint = session(ANSWER)
+    buffer = Buffer("file:///project/.env", STUB)
+    client.open(buffer)
+    zero = {"line": 0, "character": 0}
+
+    result = client.result(asking(client, buffer, "implement"))
+    shown = command(client, "context", uri=buffer.uri, position=zero)["text"]
+
+    assert result["state"] == "refused"
+    assert "may hold secrets" in result["reason"]
+    assert "Double" not in shown
+    assert client.code_actions(buffer, 0) == []
+    assert endpoint.requests == []
+
+
+def test_why_there_is_nothing_can_be_looked_up(session: Start) -> None:
+    client, _ = session(REASONING)
+    buffer = Buffer("file:///why.py", f"\n\n{STUB}")
+
+    client.result(client.run_command(implementing(client, buffer)))
+
+    (reason,) = command(client, "why", uri=buffer.uri)["reasons"]
+    assert reason["line"] == 2
+    assert reason["reason"].startswith("Implement double: The model wrote no code.")

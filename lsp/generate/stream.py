@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from assistant.ability import require_able
 from assistant.answer import AnswerOptions, PromptProgress, answer
 from assistant.errors import AssistantError
 from assistant.events import Code, Done, Failed, Reasoning, Verdict
@@ -43,6 +44,7 @@ async def write(server: AssistantServer, proposal: Proposal, progress: Progress)
     progress.report("starting the model")
     resolved = server.engine.resolved()
     connection = Recording(await server.engine.connection())
+    require_able(job.kind, await server.engine.model_info())
     region = job.region
     proposal.context = await server.context.for_generate(job.document, region.start, region.end)
     task = replace(job.task, context=proposal.context.pieces)

@@ -1,4 +1,4 @@
-"""`assistant/status` notifications: only changes, not too many, and only to editors that asked."""
+"""Telling the editor how the assistant is: only changes, not too many, only to one that asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the assistant is, in words and numbers; what `assistant/status` carries."""
+"""How the assistant is, in words and numbers; what the status notification carries."""
 
 from __future__ import annotations
 

@@ -271,7 +271,7 @@ def test_nothing_to_show_is_no_error(reply: Reply, scene: Scene) -> None:
     editor = scene.open("x = 1\n|\ny = 2\n")
 
     for invoked in (False, True):
-        assert editor.client.result(editor.request(invoked=invoked)) is None
+        assert editor.client.result(editor.request(invoked=invoked)) == []
     scene.quiet()
     # Whatever went wrong under these settings, others are worth a try.
     scene.configure()

@@ -192,6 +192,12 @@ def _handler_for(endpoint: ScriptedEndpoint) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: object) -> None:
             """Say nothing: stderr belongs to the test run."""
 
+        def end_headers(self) -> None:
+            if self.command == "POST":
+                # Said, or a client sends its next request into a connection that is being closed.
+                self.send_header("Connection", "close")
+            super().end_headers()
+
         def do_GET(self) -> None:
             if self.path.endswith("/models"):
                 self._json(200, {"object": "list", "data": [endpoint.entry]})
@@ -209,7 +215,6 @@ def _handler_for(endpoint: ScriptedEndpoint) -> type[BaseHTTPRequestHandler]:
                     self._json(
                         400, {"error": {"code": 400, "message": '"input_prefix" is required'}}
                     )
-                self.close_connection = True
                 return
             if not self.path.endswith("/chat/completions"):
                 self._json(404, {"error": {"code": 404, "message": f"no {self.path}"}})
@@ -222,7 +227,6 @@ def _handler_for(endpoint: ScriptedEndpoint) -> type[BaseHTTPRequestHandler]:
                 self._stream(reply)
             else:
                 self._whole(reply)
-            self.close_connection = True
 
         def _fill(self, reply: Reply) -> None:
             if reply.status != 200:

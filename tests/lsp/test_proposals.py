@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-
 from tests.lsp.conftest import Start
 from tests.support.generating import (
     ANSWER,
     BODY,
     CODE,
-    OURS,
     STUB,
     answer_of,
     asking,
@@ -23,18 +18,6 @@ from tests.support.generating import (
 )
 from tests.support.lsp_client import Buffer, LspClient, Message
 from tests.support.scripted_endpoint import Reply
-
-Ours = tuple[LspClient, Any]
-
-
-@pytest.fixture
-def ours(own_session: Start) -> Any:
-    """Starts a session of an editor with our extension."""
-
-    def start(*replies: Reply | str) -> Ours:
-        return own_session(*replies, capabilities=OURS)
-
-    return start
 
 
 def lenses(client: LspClient, buffer: Buffer) -> list[str]:
@@ -60,7 +43,7 @@ def listed(client: LspClient) -> list[Message]:
     return found
 
 
-def test_the_events_tell_everything_in_order(ours: Any) -> None:
+def test_the_events_tell_everything_in_order(ours: Start) -> None:
     client, _ = ours(ANSWER)
     buffer = Buffer("file:///a.py", STUB)
     identifier = client.result(client.run_command(implementing(client, buffer)))["proposal"]
@@ -78,7 +61,7 @@ def test_the_events_tell_everything_in_order(ours: Any) -> None:
     assert told[-1]["verdict"] == told[-2]["verdict"]
 
 
-def test_the_list_changes_with_the_state(ours: Any) -> None:
+def test_the_list_changes_with_the_state(ours: Start) -> None:
     reply, index = held()
     client, _ = ours(reply)
     buffer = Buffer("file:///a.py", f"x = 1\n\n\n{STUB}")
@@ -102,7 +85,7 @@ def test_the_list_changes_with_the_state(ours: Any) -> None:
     assert listed(client) == []
 
 
-def test_lenses_stand_over_what_is_pending_only(ours: Any) -> None:
+def test_lenses_stand_over_what_is_pending_only(ours: Start) -> None:
     reply, index = held()
     client, _ = ours(reply)
     buffer = Buffer("file:///a.py", STUB)
@@ -122,7 +105,7 @@ def test_lenses_stand_over_what_is_pending_only(ours: Any) -> None:
     assert len(client.of("workspace/codeLens/refresh")) > refreshed
 
 
-def test_what_was_changed_can_not_be_accepted_and_says_so(ours: Any) -> None:
+def test_what_was_changed_can_not_be_accepted_and_says_so(ours: Start) -> None:
     client, _ = ours(ANSWER)
     buffer = Buffer("file:///a.py", STUB)
     client.result(client.run_command(implementing(client, buffer)))
@@ -132,7 +115,7 @@ def test_what_was_changed_can_not_be_accepted_and_says_so(ours: Any) -> None:
     assert lenses(client, buffer) == ["Reject", "Why"]
 
 
-def test_hover_tells_of_a_proposal_over_its_lines_and_nowhere_else(ours: Any) -> None:
+def test_hover_tells_of_a_proposal_over_its_lines_and_nowhere_else(ours: Start) -> None:
     client, _ = ours(ANSWER)
     buffer = Buffer("file:///a.py", f"x = 1\n\n\n{STUB}\n\ny = 2\n")
     client.result(client.run_command(implementing(client, buffer)))
@@ -147,7 +130,7 @@ def test_hover_tells_of_a_proposal_over_its_lines_and_nowhere_else(ours: Any) ->
     assert hover(client, buffer, len(buffer.text) - 2) is None
 
 
-def test_hover_stays_after_acceptance_until_the_lines_are_touched(ours: Any) -> None:
+def test_hover_stays_after_acceptance_until_the_lines_are_touched(ours: Start) -> None:
     client, _ = ours(ANSWER)
     buffer = Buffer("file:///a.py", f"{STUB}\n\ny = 2\n")
     client.result(client.run_command(implementing(client, buffer)))
@@ -163,7 +146,7 @@ def test_hover_stays_after_acceptance_until_the_lines_are_touched(ours: Any) -> 
     assert hover(client, buffer, at) is None
 
 
-def test_the_page_grows_while_it_is_written(ours: Any) -> None:
+def test_the_page_grows_while_it_is_written(ours: Start) -> None:
     reply, _ = held()
     client, _ = ours(reply)
     buffer = Buffer("file:///a.py", STUB)
@@ -186,7 +169,7 @@ def test_the_page_grows_while_it_is_written(ours: Any) -> None:
     assert "## Check\n\nparsed: " in after
 
 
-def test_a_page_that_nobody_reads_is_not_refreshed(ours: Any) -> None:
+def test_a_page_that_nobody_reads_is_not_refreshed(ours: Start) -> None:
     client, _ = ours(ANSWER)
     buffer = Buffer("file:///a.py", STUB)
     client.result(client.run_command(implementing(client, buffer)))
@@ -195,7 +178,7 @@ def test_a_page_that_nobody_reads_is_not_refreshed(ours: Any) -> None:
     assert client.of("workspace/textDocumentContent/refresh") == []
 
 
-def test_the_page_tells_what_was_tried(ours: Any) -> None:
+def test_the_page_tells_what_was_tried(ours: Start) -> None:
     client, _ = ours(ANSWER.replace("2 * x", "2 * nothing"), ANSWER)
     buffer = Buffer("file:///a.py", STUB)
     client.result(client.run_command(implementing(client, buffer)))
@@ -207,7 +190,7 @@ def test_the_page_tells_what_was_tried(ours: Any) -> None:
     assert "return 2 * nothing" in text
 
 
-def test_code_can_not_close_its_fence(ours: Any) -> None:
+def test_code_can_not_close_its_fence(ours: Start) -> None:
     code = 'def double(x):\n    """Double x.\n\n    ```\n    ````\n    """\n    return 2 * x\n'
     answer = answer_of(code).replace("```python", "`````python").removesuffix("```\n") + "`````\n"
     client, _ = ours(answer)
@@ -223,7 +206,7 @@ def test_code_can_not_close_its_fence(ours: Any) -> None:
     assert text.count("\n`````\n") == 1
 
 
-def test_a_page_that_is_gone_says_so(ours: Any) -> None:
+def test_a_page_that_is_gone_says_so(ours: Start) -> None:
     """An error would be a pop-up, and an old editor tab is no error."""
     client, _ = ours()
 
@@ -231,7 +214,7 @@ def test_a_page_that_is_gone_says_so(ours: Any) -> None:
     assert page(client, "file:///etc/passwd") == "This proposal is not kept any more.\n"
 
 
-def test_the_page_opens_beside_where_the_editor_can(ours: Any) -> None:
+def test_the_page_opens_beside_where_the_editor_can(ours: Start) -> None:
     client, _ = ours(ANSWER)
     buffer = Buffer("file:///a.py", STUB)
     client.result(client.run_command(implementing(client, buffer)))
@@ -244,7 +227,7 @@ def test_the_page_opens_beside_where_the_editor_can(ours: Any) -> None:
     assert (shown["uri"], shown["takeFocus"]) == (found["uri"], False)
 
 
-def test_the_check_can_be_run_again(ours: Any) -> None:
+def test_the_check_can_be_run_again(ours: Start) -> None:
     """On the document as it is now: here it has lost a name meanwhile."""
     client, _ = ours(ANSWER.replace("2 * x", "FACTOR * x"))
     buffer = Buffer("file:///a.py", f"FACTOR = 2\n\n\n{STUB}")
@@ -260,7 +243,7 @@ def test_the_check_can_be_run_again(ours: Any) -> None:
     assert lenses(client, buffer)[0].startswith("Accept (error: ")
 
 
-def test_old_proposals_are_forgotten_and_pending_ones_are_not(ours: Any) -> None:
+def test_old_proposals_are_forgotten_and_pending_ones_are_not(ours: Start) -> None:
     client, _ = ours(ANSWER)
     pending = Buffer("file:///pending.py", STUB)
     client.result(client.run_command(implementing(client, pending)))
@@ -301,7 +284,7 @@ def test_no_reasoning_is_ever_part_of_an_edit(session: Start) -> None:
         assert word in command(client, "reasoning", uri=buffer.uri)["text"]
 
 
-def test_what_was_sent_last_is_shown_to_the_letter(ours: Any) -> None:
+def test_what_was_sent_last_is_shown_to_the_letter(ours: Start) -> None:
     client, endpoint = ours(ANSWER)
     buffer = Buffer("file:///a.py", STUB)
     client.open(buffer)
@@ -320,7 +303,7 @@ def test_what_was_sent_last_is_shown_to_the_letter(ours: Any) -> None:
         assert message["content"] in after
 
 
-def test_titles_are_those_of_the_newest_document(ours: Any) -> None:
+def test_titles_are_those_of_the_newest_document(ours: Start) -> None:
     """A document that is opened again has nothing pending from before."""
     client, _ = ours(ANSWER)
     buffer = Buffer("file:///a.py", STUB)

@@ -9,7 +9,6 @@ import pytest
 
 from tests.lsp.conftest import Start
 from tests.support.generating import (
-    OURS,
     answer_of,
     asking,
     command,
@@ -166,8 +165,8 @@ def test_an_example_in_a_docstring_is_run(session: Start) -> None:
 EXPLANATION = "It doubles.\n\n```python\nreturn 2 * x\n```\n\nNothing else.\n"
 
 
-def test_an_explanation_is_a_page_and_no_edit(own_session: Start) -> None:
-    client, _ = own_session(EXPLANATION, capabilities=OURS)
+def test_an_explanation_is_a_page_and_no_edit(ours: Start) -> None:
+    client, _ = ours(EXPLANATION)
     buffer = Buffer("file:///a.py", "def f(x):\n    return 2 * x\n")
     client.open(buffer)
 
@@ -233,10 +232,10 @@ def opened(client: LspClient, path: Path) -> Buffer:
     return buffer
 
 
-def test_tests_go_to_a_new_file(shop: Path, own_session: Start) -> None:
+def test_tests_go_to_a_new_file(shop: Path, ours: Start) -> None:
     """They import the code by its right name; a copy of it would test itself."""
     (shop / "tests").mkdir()
-    client, endpoint = own_session(answer_of(TESTS), capabilities=OURS)
+    client, endpoint = ours(answer_of(TESTS))
     buffer = opened(client, shop / "cart.py")
 
     result = client.result(asking(client, buffer, "tests", "def double"))
@@ -262,10 +261,10 @@ def test_tests_go_to_a_new_file(shop: Path, own_session: Start) -> None:
 PLAIN = "def test_double():\n    assert double(3) == 6\n"
 
 
-def test_tests_are_appended_to_their_file(shop: Path, own_session: Start) -> None:
+def test_tests_are_appended_to_their_file(shop: Path, ours: Start) -> None:
     """It is open, with changes that are on no disk; a taken name gets a number."""
     (shop / "test_cart.py").write_text("")
-    client, _ = own_session(answer_of(PLAIN), capabilities=OURS)
+    client, _ = ours(answer_of(PLAIN))
     buffer = opened(client, shop / "cart.py")
     tests = Buffer(
         (shop / "test_cart.py").as_uri(),
@@ -283,8 +282,8 @@ def test_tests_are_appended_to_their_file(shop: Path, own_session: Start) -> Non
     assert result["verdict"]["outcome"] == "pass"
 
 
-def test_a_wrong_test_says_that_one_of_the_two_is_wrong(shop: Path, own_session: Start) -> None:
-    client, _ = own_session(answer_of(PLAIN.replace("6", "7")), capabilities=OURS)
+def test_a_wrong_test_says_that_one_of_the_two_is_wrong(shop: Path, ours: Start) -> None:
+    client, _ = ours(answer_of(PLAIN.replace("6", "7")))
     buffer = opened(client, shop / "cart.py")
 
     result = client.result(asking(client, buffer, "tests", "def double"))
@@ -306,16 +305,14 @@ def test_an_editor_that_makes_no_files_is_shown_the_tests(shop: Path, session: S
     assert client.of("workspace/applyEdit") == []
 
 
-def test_related_tests_of_the_project_are_run(shop: Path, own_session: Start) -> None:
+def test_related_tests_of_the_project_are_run(shop: Path, ours: Start) -> None:
     """In the sandbox, against the file as it would be."""
     (shop / "test_cart.py").write_text(
         "from cart import double\n\n\ndef test_double():\n    assert double(3) == 6\n"
     )
     (shop / "cart.py").write_text('def double(x):\n    """Double x."""\n')
     good = 'def double(x):\n    """Double x."""\n    return 2 * x\n'
-    client, endpoint = own_session(
-        answer_of(good.replace("2 *", "3 *")), answer_of(good), capabilities=OURS
-    )
+    client, endpoint = ours(answer_of(good.replace("2 *", "3 *")), answer_of(good))
     buffer = opened(client, shop / "cart.py")
 
     result = done(client, asking(client, buffer, "implement", "def double"))

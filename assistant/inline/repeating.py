@@ -8,6 +8,8 @@ from assistant.inline.lines import balance, code_of
 
 _CLOSERS = frozenset(")]}\"'`:;,")
 _LOOP = 3
+_NO_CHANCE = 3
+"""So many characters that end a line, and that a model says once more."""
 
 
 def without_rest(before: str, said: str, after: str, language: str) -> str:
@@ -60,7 +62,12 @@ def without_loop(said: list[str]) -> list[str]:
 
 
 def _at_word(said: str, rest: str) -> bool:
-    """Whether `rest` begins a word in `said`: `x` at the end of `max` is none."""
+    """Whether `rest` begins a word in `said`: `x` at the end of `max` is none.
+
+    The end of a word that is longer is no chance: somebody has deleted the beginning of it.
+    """
+    if len(rest) >= _NO_CHANCE:
+        return True
     first = len(said) - len(rest)
     return not (first and rest[0].isalnum() and said[first - 1].isalnum())
 

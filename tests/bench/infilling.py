@@ -167,10 +167,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--limit", type=int, help="tasks of each kind (default: all)")
     parser.add_argument("--own", type=int, default=200, help="of these for the embedded model")
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=KINDS)
     parser.add_argument("--json", help="write the numbers to this file, too")
     args = parser.parse_args()
     rows: list[Score] = []
-    for kind in KINDS:
+    for kind in args.kinds:
         tasks = gaps(kind, args.limit)
         for block in (False, True):
             # A part of several lines fails its tests of course.
@@ -181,7 +182,7 @@ def main() -> int:
                 print(f"{'':12}not shown {count:6}: {reason}")
     if args.own:
         with Engine(store.embedded_path(), EngineSettings(threads=1)) as engine:
-            for kind in KINDS:
+            for kind in args.kinds:
                 row = own(kind, gaps(kind, args.own), engine, block=kind != "SingleLine")
                 rows.append(row)
                 print(row, flush=True)

@@ -54,6 +54,8 @@ BROKEN = "the file would not parse any more"
         ("for a in |:\n    b\n", "c:", "for a in c:\n    b\n"),
         ("x = | + tax\n", "price + tax", "x = price + tax\n"),
         ("x = |x\n", "max", "x = maxx\n"),
+        ("x = |ices\n", "prices", "x = prices\n"),
+        ("    |lance += op\n", "balance += op", "    balance += op\n"),
         ("f(|, b)\n", "a, b)", "f(a, b)\n"),
         # Nor are the lines below.
         ("x = 1\n|\ny = 2\n", "y = 2", EXISTS),

@@ -167,7 +167,7 @@ class Text(str):
         {1: 2}.keys(),
         memoryview(b""),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_plain_data_is_refused_on_both_sides(value: Any) -> None:
     with pytest.raises(TypeError, match="no plain data"):

@@ -80,7 +80,7 @@ class InlineCompletions:
 
     def reset(self) -> None:
         """Another model may answer from now on: forget what the old one said."""
-        self._hold = Hold()
+        self._hold.reopened()
         self._remembered.clear()
         self._ahead.stop()
 
@@ -201,18 +201,12 @@ class InlineCompletions:
         Raises:
             AssistantError: the engine failed.
         """
-        engine = self._server.engine
         try:
             return await self._in_time(asked, request)
         except DaemonProblem:
-            await engine.forget()
             if self._hold.has_failed:
                 raise
-        try:
-            return await self._in_time(asked, request)
-        except DaemonProblem:
-            await engine.forget()
-            raise
+        return await self._in_time(asked, request)
 
     async def _in_time(self, asked: Asked, request: Request) -> Found:
         """The suggestions, or that they did not come in time, or that no model is able.
@@ -234,6 +228,9 @@ class InlineCompletions:
                 found = await self._suggestions(asked, request, connection)
         except TimeoutError:
             return Nothing(f"the suggestion was not whole within {seconds:g} seconds", passing=True)
+        except DaemonProblem:
+            await self._server.engine.forget(connection)
+            raise
         except ModelProblem:
             # Not a failure: it generates, and something else completes or nobody does.
             told = await self._server.engine.inline()

@@ -14,16 +14,14 @@ import pytest
 from lsprotocol import types
 
 from assistant.tasks import TaskKind
-from lsp.changes import Edit
 from lsp.documents import Document, Documents
 from lsp.generate.jobs import Job, Surroundings, Wish, job_for, located
 from lsp.generate.plans import plan_for
-from lsp.generate.proposals import Proposal, Proposals, State
 from lsp.generate.region import enclosing, region_of, replacement, unit_of
 from lsp.python import testing
 from lsp.python.edits import apply
 from lsp.python.reply import Refused
-from lsp.text import Place, Text
+from lsp.text import Text
 
 
 def job(marked: str, kind: TaskKind, language: str = "python", **more: str) -> Job:
@@ -407,15 +405,3 @@ def test_tests_need_a_file() -> None:
     document = Document("file:///a.py", "python", 1, Text("def f(x):\n    return x\n"))
     with pytest.raises(Refused, match="no name of a module"):
         job_for(document, Wish(TaskKind.TESTS, 0, 0), Surroundings(Path("/x/a-b.py")))
-
-
-@pytest.mark.parametrize(("state", "gives_way"), [(State.FAILED, True), (State.OFFERED, False)])
-def test_what_failed_gives_way_where_its_lines_were_changed(state: State, gives_way: bool) -> None:
-    """Otherwise each failure stays on the screen, one below the other."""
-    before = job('def f(x):\n    """Double x.▮"""\n', TaskKind.IMPLEMENT)
-    proposals, older = Proposals(), Proposal(before, state=state)
-    proposals.add(older)
-    edit = Edit("Half of", Place(1, 7), Place(1, 13), "utf-16")
-    now = job_for(before.document.changed(2, [edit]), Wish(TaskKind.IMPLEMENT, 0, 0))
-    assert now.request != before.request
-    assert proposals.in_the_way(now) == ([older] if gives_way else [])

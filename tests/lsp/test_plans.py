@@ -340,16 +340,6 @@ def test_a_new_file_holds_the_import_and_the_tests() -> None:
     assert added(None, ONE) == f"from a import f\n\n\n{ONE}"
 
 
-def test_a_mark_of_the_encoding_is_no_character_of_the_test_file(tmp_path: Path) -> None:
-    """Editors do not count it: an import would be written behind the first letter."""
-    (tmp_path / "test_a.py").write_bytes(b"\xef\xbb\xbfimport os\n\n\nx = os\n")
-    document = Document("file:///a.py", "python", 1, Text("def f(x):\n    return x\n"))
-    asked = job_for(document, Wish(TaskKind.TESTS, 0, 0), Surroundings(tmp_path / "a.py", tmp_path))
-    plan = plan_for(asked, ONE)
-    assert plan.before.value.startswith("import os\n")
-    assert ast.parse(plan.after.value)
-
-
 def test_what_is_no_test_is_left_out() -> None:
     head = '"""Tests."""\nimport os\nfrom x import f\n\n\ndef f(x):\n    return x\n\n\n'
     answer = f"{head}{ONE}\n\ntest_f()\n"

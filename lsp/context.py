@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from pygls.uris import to_fs_path
 
@@ -56,8 +57,9 @@ class ContextSource:
         self._server = server
         self._noted: OrderedDict[tuple[str, int], tuple[Document, int]] = OrderedDict()
         """Places where something happened that the ring does not know yet."""
-        self._happenings: Counter[str] = Counter()
-        """By document."""
+        self._happenings = 0
+        self._own: Counter[str] = Counter()
+        """How many of them, by open document."""
         self._ready: dict[str, _Ready] = {}
         self._making: dict[str, asyncio.Task[None]] = {}
         server.documents.listen(self._happened)
@@ -72,8 +74,9 @@ class ContextSource:
         """Why nothing of a document may go to a model, by its name; empty when it may."""
         from assistant.context.ignoring import SECRET, has_secret_name
 
-        path = _path_of(document.uri)
-        return SECRET if path is not None and has_secret_name(path) else ""
+        # A link may be called otherwise than the secret that it leads to.
+        names = (_path_of(document.uri), _real(document), _named(document.uri))
+        return SECRET if any(one is not None and has_secret_name(one) for one in names) else ""
 
     async def for_generate(self, document: Document, start: int, end: int) -> Context:
         """What helps to write or explain `[start, end)` of a document.
@@ -130,7 +133,7 @@ class ContextSource:
 
     def _elsewhere(self, uri: str) -> int:
         """What happens in the document itself is in front of the model anyway."""
-        return self._happenings.total() - self._happenings[uri]
+        return self._happenings - self._own[uri]
 
     async def _make_ready(self, document: Document, offset: int) -> None:
         from assistant.context.budget import budget_of, roughly_fitted
@@ -190,10 +193,12 @@ class ContextSource:
         """Note it: this runs at every key."""
         if what is Happened.CLOSED:
             self._ready.pop(document.uri, None)
+            self._own.pop(document.uri, None)
         if what not in (Happened.OPENED, Happened.CHANGED) or not self._wanted(document):
             return
         offset = document.changes[-1].start if document.changes else 0
-        self._happenings[document.uri] += 1
+        self._happenings += 1
+        self._own[document.uri] += 1
         key = document.uri, offset // FAR
         self._noted[key] = document, offset
         self._noted.move_to_end(key)
@@ -210,6 +215,14 @@ def _path_of(uri: str) -> Path | None:
     except ValueError:
         return None
     return Path(path) if path else None
+
+
+def _named(uri: str) -> Path | None:
+    """What a document of any scheme is called: those of other machines have no path here."""
+    try:
+        return Path(unquote(urlsplit(uri).path))
+    except ValueError:
+        return None
 
 
 def _real(document: Document) -> Path | None:

@@ -161,9 +161,15 @@ class Engine:
         if self._warming is None or self._warming.done():
             self._warming = asyncio.create_task(self._warm())
 
-    async def forget(self) -> None:
-        """Open another connection next time: this one broke, or what it leads to has changed."""
-        self._retire()
+    async def forget(self, broken: Connection | None = None) -> None:
+        """Open another connection next time.
+
+        Args:
+            broken: the one that is no good any more. Where another one has taken its place already,
+                or is being opened, that one stays: of many requests that break each says so.
+        """
+        if broken is None or broken is self.open_one():
+            self._retire()
 
     async def _warm(self) -> None:
         try:
@@ -231,8 +237,9 @@ class Engine:
         """Whether the daemon still is; an endpoint is, for all we know."""
         now = time.monotonic()
         unsure = now - kept.used > SURE_SECONDS and not kept.settings.endpoint.url
+        there = not unsure or await connection.health() is not None
         kept.used = now
-        return not unsure or await connection.health() is not None
+        return there
 
     def _retire(self) -> None:
         kept, self._kept, self._ability = self._kept, None, None

@@ -126,7 +126,8 @@ class AssistantProtocol(LanguageServerProtocol):
 
     def _receive_response(self, message: dict[str, Any]) -> None:
         request_id = message.get("id")
-        if not isinstance(request_id, int | str):
+        # The editor's own requests stand beside ours, by other numbers.
+        if not isinstance(request_id, int | str) or request_id not in self._result_types:
             return
         future = self._request_futures.pop(request_id, None)
         result_type = self._result_types.pop(request_id, None)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from lsp.server import AssistantServer
 
 MOST_FIXES = 3
+LONGEST = 100_000
+"""Characters of a document that is parsed at an editor's own wish: whoever types would wait for it,
+and a suggestion too, as long as that takes."""
 _TITLE = 60
 
 
@@ -74,11 +77,13 @@ def _offers(
     if pending:
         return
     make = _Maker(server, document, params.range)
-    yield from make.implement(start, end)
-    yield from make.fixes(params.context.diagnostics)
     # An editor asks by itself at each movement of the cursor; what can be done with any code is
     # offered when somebody asks, or there would always be something.
-    if params.context.trigger_kind is not types.CodeActionTriggerKind.Automatic:
+    by_itself = params.context.trigger_kind is types.CodeActionTriggerKind.Automatic
+    if not by_itself or len(document.text.value) <= LONGEST:
+        yield from make.implement(start, end)
+    yield from make.fixes(params.context.diagnostics)
+    if not by_itself:
         yield from make.rest(start, end)
 
 

@@ -104,7 +104,8 @@ async def _work(
     try:
         await work
     except asyncio.CancelledError:
-        _end(server, proposal, State.CANCELLED, "cancelled")
+        if proposal.state is State.RUNNING:  # otherwise it is there, and only its showing ended
+            _end(server, proposal, State.CANCELLED, "cancelled")
         if not stopped or current.cancelling():
             raise
     finally:

@@ -130,7 +130,7 @@ def tests_module(job: Job, opened: dict[Path, str] | None = None) -> TestsModule
     if opened is not None and path in opened:
         return TestsModule(path, opened[path], line)
     try:
-        text = path.read_bytes().decode("utf-8") if path.exists() else None
+        text = path.read_bytes().decode("utf-8-sig") if path.exists() else None
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"The tests were not applied: {path} can not be read: {error}.") from error
     return TestsModule(path, text, line)

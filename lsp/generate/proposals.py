@@ -203,9 +203,16 @@ class Proposals:
         return [one for one in self._all.values() if one.state is State.RUNNING]
 
     def in_the_way(self, job: Job) -> list[Proposal]:
-        """Pending ones for lines that `job` is about, too."""
-        spans = [(one, one.span(job.document)) for one in self.pending(job.document.uri)]
-        return [one for one, span in spans if span is not None and job.overlaps(*span)]
+        """Pending ones for lines that `job` is about, too.
+
+        One that failed has nothing to lose: it gives way also where its lines were changed since.
+        """
+        now, found = job.document, []
+        for one in self.pending(now.uri):
+            span = one.near(now) if one.state is State.FAILED else one.span(now)
+            if span is not None and job.overlaps(*span):
+                found.append(one)
+        return found
 
 
 class Ticker:

@@ -34,19 +34,19 @@ class Recording:
     """A connection that keeps what was sent over it, and whether it broke."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
         self.sent: list[ChatRequest] = []
         self.broken = False
 
     async def model_info(self) -> ModelInfo:
         """The model that answers."""
-        return await self._connection.model_info()
+        return await self.connection.model_info()
 
     async def stream_chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         """The answer as it comes."""
         self.sent.append(request)
         try:
-            async with aclosing(self._connection.stream_chat(request)) as chunks:
+            async with aclosing(self.connection.stream_chat(request)) as chunks:
                 async for chunk in chunks:
                     yield chunk
         except (DaemonProblem, EndpointProblem):

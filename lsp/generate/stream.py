@@ -63,7 +63,7 @@ async def write(server: AssistantServer, proposal: Proposal, progress: Progress)
                 _take(server, proposal, event, progress)
     finally:
         if connection.broken:
-            await server.engine.forget()
+            await server.engine.forget(connection.connection)
     raise AssistantError("The answer ended without a result.")
 
 

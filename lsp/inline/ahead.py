@@ -23,17 +23,25 @@ class Ahead:
     def __init__(self, remembered: Remembered) -> None:
         self._remembered = remembered
         self._task: asyncio.Task[None] | None = None
+        self._asked: tuple[str, Place] | None = None
+        """What the task asks for."""
 
     def start(self, connection: Connection, uri: str, place: Place, shown: Suggestion) -> None:
-        """Ask for what follows, in the place of what was asked before."""
-        self.stop()
+        """Ask for what follows, in the place of what was asked before.
+
+        Who types into a suggestion is shown the rest of it at each key: what follows is the same.
+        """
         behind = after_accepting(place, shown)
+        if self._task is not None and not self._task.done() and self._asked == (uri, behind):
+            return
+        self.stop()
         if self._remembered.find(uri, behind) is None:
+            self._asked = uri, behind
             self._task = asyncio.create_task(self._ask(connection, uri, behind))
 
     def stop(self) -> None:
         """Somebody waits for something else, or nobody for anything."""
-        task, self._task = self._task, None
+        task, self._task, self._asked = self._task, None, None
         if task is not None:
             task.cancel()
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,8 @@ class InlineCompletions:
 
     def __init__(self, server: AssistantServer) -> None:
         self._server = server
+        self._client = uuid.uuid4().hex
+        """Who asks: the same file may be open in another window, which has a server of its own."""
         self._names = Names()
         self._remembered = Remembered()
         self._pace = Pace()
@@ -77,7 +80,7 @@ class InlineCompletions:
 
     def reset(self) -> None:
         """Another model may answer from now on: forget what the old one said."""
-        self._hold = Hold()
+        self._hold.reopened()
         self._remembered.clear()
         self._ahead.stop()
 
@@ -92,7 +95,7 @@ class InlineCompletions:
         if document is None:
             return None
         asked = asked_by(params, document, documents, self._names)
-        shown = await self._shown(asked, "inline")
+        shown = await self._shown(asked)
         # An empty list where there is none: at null Neovim goes on showing the older suggestion.
         return [inline_item(asked, one, documents) for one in shown]
 
@@ -103,9 +106,10 @@ class InlineCompletions:
         if document is None or not self._server.features.completion:
             return None
         place = place_at(document, documents.offset(document, params.position), self._names)
-        shown = await self._shown(Asked(document, place, invoked=False), "list")
+        asked = Asked(document, place, invoked=False, kind="list")
+        shown = await self._shown(asked)
         # What is typed on may be the beginning of something else: ask again.
-        items = [list_item(Asked(document, place, False), one, documents) for one in shown]
+        items = [list_item(asked, one, documents) for one in shown]
         return types.CompletionList(is_incomplete=True, items=items) if items else None
 
     async def accepted(self, params: types.ExecuteCommandParams) -> None:
@@ -133,11 +137,11 @@ class InlineCompletions:
 
     # The way to a suggestion
 
-    async def _shown(self, asked: Asked, kind: str) -> list[Shown]:
+    async def _shown(self, asked: Asked) -> list[Shown]:
         """The suggestions for a request, noted as shown; or none, and the reason noted."""
         self._log.figures.requests += 1
-        with self._newest(asked.uri, kind):
-            found = await self._found(asked, kind)
+        with self._newest(asked.uri, asked.kind):
+            found = await self._found(asked)
         if isinstance(found, Nothing):
             if found.reason != REPLACED:
                 self._server.reasons.note(asked.uri, asked.line, found.reason)
@@ -148,12 +152,12 @@ class InlineCompletions:
             self._look_ahead(shown[0])
         return shown
 
-    async def _found(self, asked: Asked, kind: str) -> Found:
+    async def _found(self, asked: Asked) -> Found:
         remembered = self._from_memory(asked)
         if remembered is not None:
             self._log.figures.remembered += not isinstance(remembered, Nothing)
             return remembered
-        if reason := self._refusal(asked, kind):
+        if reason := self._refusal(asked):
             return Nothing(reason)
         extra = self._server.context.for_inline(asked.document, asked.place.offset)
         request = request_for(asked.place, block=asked.invoked, extra=extra)
@@ -168,13 +172,13 @@ class InlineCompletions:
         found = self._remembered.find(asked.uri, asked.place, whole=asked.invoked)
         return _fitting(asked, found) if isinstance(found, tuple) else found
 
-    def _refusal(self, asked: Asked, kind: str) -> str:
+    def _refusal(self, asked: Asked) -> str:
         """Why no model is to be asked."""
         if refusal := self._server.context.refusal(asked.document):
             return f"the file {refusal}"
         if asked.invoked:
             return ""  # who presses a key for it wants it tried
-        if kind == "list":
+        if asked.kind == "list":
             return self._hold.why(time.monotonic(), self._settings())
         return self.off_reason()
 
@@ -197,18 +201,12 @@ class InlineCompletions:
         Raises:
             AssistantError: the engine failed.
         """
-        engine = self._server.engine
         try:
             return await self._in_time(asked, request)
         except DaemonProblem:
-            await engine.forget()
             if self._hold.has_failed:
                 raise
-        try:
-            return await self._in_time(asked, request)
-        except DaemonProblem:
-            await engine.forget()
-            raise
+        return await self._in_time(asked, request)
 
     async def _in_time(self, asked: Asked, request: Request) -> Found:
         """The suggestions, or that they did not come in time, or that no model is able.
@@ -230,6 +228,9 @@ class InlineCompletions:
                 found = await self._suggestions(asked, request, connection)
         except TimeoutError:
             return Nothing(f"the suggestion was not whole within {seconds:g} seconds", passing=True)
+        except DaemonProblem:
+            await self._server.engine.forget(connection)
+            raise
         except ModelProblem:
             # Not a failure: it generates, and something else completes or nobody does.
             told = await self._server.engine.inline()
@@ -257,7 +258,8 @@ class InlineCompletions:
             )
             return different(outcomes)
         started = time.monotonic()
-        manner = Manner(client="editor", hasty=True, first_within=FIRST_SECONDS)
+        client = f"{self._client} {asked.kind} {hash(asked.uri)}"
+        manner = Manner(client=client, hasty=True, first_within=FIRST_SECONDS)
         outcome = await suggest(asked.place, connection, request, manner=manner)
         self._pace.answered(time.monotonic() - started)
         return outcome.found if isinstance(outcome.found, Nothing) else (outcome.found,)

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 
 from assistant.inline import Place, Suggestion
 
-_KEPT = 64
+_KEPT = 16
+"""Each holds the text of its document; an editor tells of what it shows, or showed just now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,10 @@ class Hold:
         held = _LOADING_SECONDS if soon else HELD_SECONDS
         self.reason, self._until, self._settings = reason, now + held, settings
 
+    def reopened(self) -> None:
+        """There is another connection, which is worth a try; one that fails as well is no news."""
+        self.reason = ""
+
     def worked(self) -> None:
         """A model answered."""
         self.reason, self.has_failed = "", False

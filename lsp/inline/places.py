@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from lsprotocol import types
 from pygls.uris import to_fs_path
@@ -47,6 +48,8 @@ class Asked:
     invoked: bool
     """Somebody pressed a key for it; otherwise it comes by itself while typing."""
     picked: Picked | None = None
+    kind: Literal["inline", "list"] = "inline"
+    """Ghost text, or an entry of the editor's own list; neither takes the other's place."""
 
     @property
     def uri(self) -> str:

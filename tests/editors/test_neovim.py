@@ -186,7 +186,7 @@ def test_the_reasoning_streams_into_a_window_that_q_closes(open_editor: Open) ->
     reply.release(steps)
     editor.until(lambda: "no prices" in page(editor) and "result += price" in page(editor))
     assert "Code (not checked yet)" in page(editor)
-    assert "unchecked\n▎ def total" in editor.preview()
+    editor.until(lambda: "unchecked\n▎ def total" in editor.preview())  # drawn a moment later
     assert editor.text() == TEXT
 
     reply.release(end)
@@ -307,6 +307,44 @@ def test_lines_are_rewritten_as_it_is_said(open_editor: Open) -> None:
     run(editor, "AssistantAccept")
 
     editor.until(lambda: editor.text() == text.replace("= 2\n", "= 22\n"))
+
+
+ASKED = """\
+vim.ui.input = function(options, done)
+  vim.g.asked = options.prompt
+  done({answer})
+end
+"""
+REWRITE = """\
+vim.lsp.buf.code_action({ apply = true, filter = function(action)
+  return vim.startswith(action.title, 'Rewrite')
+end })"""
+
+
+@pytest.mark.parametrize("by", [REWRITE, "vim.cmd('1AssistantRewrite')"])
+def test_how_to_rewrite_is_asked_where_nothing_says_so(
+    by: str, open_editor: Open, _shared: tuple[Neovim, ScriptedEndpoint]
+) -> None:
+    text = "first = 1\n\nsecond = 2\n"
+    editor = open_editor("```python\nfirst = 11\n```", text=text)
+    before = len(_shared[1].requests)
+    editor.put_cursor(1)
+    editor.lua(
+        "vim.g.asked = ''; _G.input = _G.input or vim.ui.input\n" + ASKED.format(answer="nil")
+    )
+
+    editor.lua(by)
+    editor.wait_until("vim.g.asked == 'Rewrite how? '")
+    editor.lua("vim.g.asked = ''\n" + ASKED.format(answer="'make it greater'"))
+    editor.lua(by)
+    offered(editor)
+    run(editor, "AssistantAccept")
+
+    editor.until(lambda: editor.text() == text.replace("= 1\n", "= 11\n"))
+    (request,) = _shared[1].requests[before:]  # nothing was sent when nothing was said
+    assert "make it greater" in str(request)
+    assert "no instruction" not in editor.messages()
+    editor.lua("vim.ui.input = _G.input")
 
 
 def test_what_a_linter_said_goes_with_the_request_for_a_fix(

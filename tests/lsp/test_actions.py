@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lsp.generate.actions import LONGEST
 from tests.lsp.conftest import Start
 from tests.support.generating import ANSWER, OURS, command, held, implementing, titles
 from tests.support.lsp_client import CAPABILITIES, Buffer, LspClient, Message
@@ -265,3 +266,14 @@ def test_what_failed_is_told_and_can_be_tried_again(session: Start) -> None:
     assert found[1:3] == ["Dismiss", "Implement double"]
     assert command(plain, "reject") == {"rejected": True}
     assert titles(plain, buffer, 3)[0] == "Implement double"
+
+
+def test_a_very_long_file_is_parsed_only_when_somebody_asks(client: LspClient) -> None:
+    """It takes longer than a keystroke may, and editors ask at each of them."""
+    for length, by_itself in ((1, True), (LONGEST, False)):
+        buffer = opened(client, STUB + "x = 1\n" * (length // 6))
+        offered = {
+            kind: "Implement f" in titles(client, buffer, 0, triggerKind=kind)
+            for kind in (AUTOMATIC, INVOKED)
+        }
+        assert offered == {AUTOMATIC: by_itself, INVOKED: True}

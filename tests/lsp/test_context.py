@@ -243,3 +243,30 @@ async def test_a_document_with_the_name_of_a_secret_is_told_apart(editor: Editor
         document = editor.server.documents.get(editor.uri(name))
         assert document is not None
         assert editor.source.refusal(document) == reason
+
+
+@pytest.mark.parametrize("uri", ["vscode-remote://host/home/.env", "untitled:.env"])
+async def test_a_secret_by_another_scheme_is_one(editor: Editor, uri: str) -> None:
+    editor.server.documents.open(types.TextDocumentItem(uri, "dotenv", 1, "A=1\n"))
+    document = editor.server.documents.get(uri)
+    assert document is not None
+    assert editor.source.refusal(document) == "may hold secrets"
+
+
+async def test_a_link_to_a_secret_is_one(editor: Editor, root: Path) -> None:
+    (root / ".env").write_text("A=1\n")
+    (root / "settings").symlink_to(".env")
+    editor.open("settings", "A=1\n")
+    document = editor.server.documents.get(editor.uri("settings"))
+    assert document is not None
+    assert editor.source.refusal(document) == "may hold secrets"
+
+
+async def test_nothing_is_kept_of_documents_that_are_closed(editor: Editor) -> None:
+    """What happened in them still counts: what was ready for another one is old."""
+    before = editor.source._elsewhere(editor.uri("app.py"))
+    for number in range(3):
+        editor.open(f"{number}.py", "x = 1\n")
+        editor.server.documents.close(editor.uri(f"{number}.py"))
+    assert len(editor.source._own) == 2
+    assert editor.source._elsewhere(editor.uri("app.py")) == before + 3

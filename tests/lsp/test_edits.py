@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from assistant.tasks import TaskKind
+from lsp.documents import Document
+from lsp.generate.jobs import Surroundings, Wish, job_for
+from lsp.generate.plans import plan_for
 from lsp.python.edits import apply, edits_for
 from lsp.python.reply import Refused, body_for
 from lsp.python.stubs import find_stub
@@ -250,3 +255,14 @@ def test_what_would_land_otherwise_than_it_was_written_is_refused() -> None:
         edits_for(text, stub, replace(body, fixed=frozenset()))
     with pytest.raises(Refused, match="does not parse in its place"):
         edits_for(text, stub, replace(body, lines=("s = (", "return s")))
+
+
+def test_a_mark_of_the_encoding_is_no_character_of_the_test_file(tmp_path: Path) -> None:
+    """Editors do not count it: an import would be written behind the first letter."""
+    (tmp_path / "test_a.py").write_bytes(b"\xef\xbb\xbfimport os\n\n\nx = os\n")
+    document = Document("file:///a.py", "python", 1, Text("def f(x):\n    return x\n"))
+    asked = job_for(document, Wish(TaskKind.TESTS, 0, 0), Surroundings(tmp_path / "a.py", tmp_path))
+    answer = "def test_f():\n    assert f(1) == 1\n"
+    plan = plan_for(asked, answer)
+    assert plan.before.value.startswith("import os\n")
+    assert ast.parse(plan.after.value)

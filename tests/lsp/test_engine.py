@@ -142,6 +142,25 @@ async def test_a_connection_is_found_again_after_it_was_forgotten(held: HeldEndp
     assert happened == [Happened.OPENING, Happened.OPENED] * 2
 
 
+async def test_who_says_that_an_older_connection_broke_ends_no_newer_one(
+    held: HeldEndpoint,
+) -> None:
+    engine, happened = engine_for(held.url)
+    broken = await engine.connection()
+
+    await engine.forget(broken)
+    held.gate.clear()
+    opening = asyncio.create_task(engine.connection())
+    await until(lambda: held.asked["/v1/models"] == 2)
+    await engine.forget(broken)
+    held.gate.set()
+    newer = await opening
+    await engine.forget(broken)
+
+    assert engine.open_one() is newer is not broken
+    assert happened == [Happened.OPENING, Happened.OPENED] * 2
+
+
 async def test_a_failure_is_told_and_the_next_request_tries_again(held: HeldEndpoint) -> None:
     engine, happened = engine_for("http://127.0.0.1:9/v1")
     for _ in range(2):

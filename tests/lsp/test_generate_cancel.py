@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from lsp.generate.proposals import State
 from tests.lsp.conftest import Start
 from tests.support.generating import (
     REQUEST_CANCELLED,
@@ -14,6 +17,8 @@ from tests.support.generating import (
     messages,
 )
 from tests.support.lsp_client import Buffer
+from tests.support.lsp_inside import InsideSession
+from tests.support.scripted_endpoint import ScriptedEndpoint
 
 
 def test_cancelling_the_request_stops_the_model(session: Start) -> None:
@@ -130,3 +135,43 @@ def test_two_places_are_written_at_once(session: Start) -> None:
 
     assert {client.result(request)["state"] for request in requests} == {"cancelled"}
     assert len(endpoint.requests) == 2
+
+
+async def showing(session: InsideSession, endpoint: ScriptedEndpoint) -> int:
+    """Have a function explained, in an editor that never says that it has shown it."""
+    window = {"workDoneProgress": True, "showDocument": {"support": True}}
+    capabilities = {"workspace": {"applyEdit": True}, "window": window}
+    session.answers["window/showDocument"] = lambda _: asyncio.Future()
+    await session.initialize(capabilities, initializationOptions={"endpoint": endpoint.url})
+    session.open("file:///a.py", "def f(x):\n    return 2 * x\n")
+    place = {"line": 0, "character": 0}
+    argument = {"task": "explain", "uri": "file:///a.py", "range": {"start": place, "end": place}}
+    params = {"command": "assistant.generate", "arguments": [argument]}
+    number = session.start("workspace/executeCommand", params)
+    await session.wait_for(lambda m: m.get("method") == "window/showDocument")
+    return number
+
+
+async def test_an_explanation_that_is_there_stays_when_its_showing_is_cancelled() -> None:
+    session = InsideSession()
+    with ScriptedEndpoint(["It doubles.\n"]) as endpoint:
+        number = await showing(session, endpoint)
+
+        session.notify("$/cancelRequest", {"id": number})
+
+        assert (await session.response(number))["error"]["code"] == REQUEST_CANCELLED
+        (proposal,) = session.server.proposals.of("file:///a.py")
+        assert proposal.state is State.EXPLAINED
+        await session.server.engine.forget()
+
+
+async def test_a_response_is_never_taken_for_that_to_a_request_of_the_editors() -> None:
+    session = InsideSession()
+    with ScriptedEndpoint(["It doubles.\n"]) as endpoint:
+        number = await showing(session, endpoint)
+
+        session.send({"id": number, "result": None})
+
+        session.notify("$/cancelRequest", {"id": number})
+        assert (await session.response(number))["error"]["code"] == REQUEST_CANCELLED
+        await session.server.engine.forget()

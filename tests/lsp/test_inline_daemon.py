@@ -11,15 +11,17 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from lsprotocol import types
 
 from assistant.client import FillRequest
 from assistant.client.connection import Connection
 from assistant.inline import Place, Suggestion
 from assistant.inline.remembered import Remembered, after_accepting
 from lsp.inline.ahead import Ahead
+from lsp.options import Features
 from lsp.status.state import Kind
 from tests.lsp.test_inline import Editor
-from tests.lsp.test_inline_session import Session
+from tests.lsp.test_inline_session import URI, Session
 from tests.lsp.test_real_daemon import assistant, status
 from tests.support.lsp_client import PATIENCE, LspClient
 from tests.support.tiny_gguf import Tiny, write
@@ -109,6 +111,35 @@ async def test_a_cancel_frees_the_engine(
 
 async def idle(connection: Connection) -> bool:
     return not await running(connection)
+
+
+async def test_another_window_and_the_list_of_completions_end_nobodys_request(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer request of the same client and file takes an older one's place in the daemon."""
+    suggest = importlib.import_module("assistant.inline.suggest")
+    monkeypatch.setattr(suggest, "MAX_TOKENS", 30_000)
+    session, connection = await session_with(models / "endless.gguf")
+    window, _ = await session_with(models / "endless.gguf")
+    session.server.features = Features(completion=True)
+    listed = types.CompletionParams(types.TextDocumentIdentifier(URI), types.Position(1, 0))
+    asked: list[asyncio.Task[object]] = []
+    for asking in (session.items(), window.items(), session.server.inline.list_items(listed)):
+        asked.append(asyncio.create_task(asking))
+
+        async def known() -> bool:
+            queue = (await connection.status())["queue"]
+            some_ended = any(one.done() for one in asked)
+            return some_ended or queue["running"] + queue["waiting"] == len(asked)
+
+        await until(known)
+        assert not any(one.done() for one in asked)
+    for one in asked:
+        one.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+    await connection.shutdown()
+    await session.server.engine.forget()
+    await window.server.engine.forget()
 
 
 async def test_what_comes_after_accepting_is_there_already(models: Path) -> None:

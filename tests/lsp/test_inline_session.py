@@ -12,6 +12,7 @@ import pytest
 from lsprotocol import types
 
 from assistant.errors import DaemonProblem, EndpointProblem, ModelProblem, RequestProblem
+from lsp.engine import Happened
 from lsp.inline.holding import HELD_SECONDS, Hold
 from lsp.inline.places import Names
 from lsp.options import Features
@@ -300,3 +301,49 @@ def test_names_of_files_are_looked_up_once(tmp_path: Path) -> None:
     assert names.of("untitled:Untitled-1") == ("", "Untitled-1")
     assert names.of("file:///%00") == ("", "\0")
     assert names.of("") == ("", "")
+
+
+def test_an_engine_that_dies_at_each_request_is_not_started_at_each_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario(session: Session) -> None:
+        inline, opened = session.server.inline, []
+
+        async def dying(*_: object) -> None:
+            opened.append(None)
+            inline._connected(Happened.OPENED, None)
+            raise DaemonProblem("It died.")
+
+        monkeypatch.setattr(inline, "_in_time", dying)
+        assert await session.items() == []
+        assert len(opened) == 2  # once more at once: one that died may have died of anything
+        assert await session.items(invoked=True) == []
+        assert len(opened) == 3
+        assert inline._hold.why(time.monotonic() + HELD_SECONDS - 1, inline._settings())
+
+    play(scenario)
+
+
+def test_what_comes_after_accepting_is_asked_for_once_while_somebody_types_into_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario(session: Session) -> None:
+        inline = session.server.inline
+        asked = asyncio.Event()
+
+        async def never(*_: object) -> None:
+            await asked.wait()
+
+        monkeypatch.setattr(inline._ahead, "_ask", never)
+        await session.items()
+        first = inline._ahead._task
+        for key in "pri":
+            session.type(key)
+            assert len(await session.items()) == 1
+            assert inline._ahead._task is first
+        session.type("x")
+        await session.items()
+        assert inline._ahead._task is not first
+        inline._ahead.stop()
+
+    play(scenario, "price\n", "y\n")

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
+from assistant.tasks import TaskKind
+from lsp.changes import Edit
+from lsp.documents import Document
+from lsp.generate.jobs import Wish, job_for
+from lsp.generate.proposals import Proposal, Proposals, State
+from lsp.text import Place, Text
 from tests.lsp.conftest import Start
 from tests.support.generating import (
     ANSWER,
@@ -313,3 +321,16 @@ def test_titles_are_those_of_the_newest_document(ours: Start) -> None:
 
     assert titles(client, buffer)[0] == "Implement double"
     assert lenses(client, buffer) == []
+
+
+@pytest.mark.parametrize(("state", "gives_way"), [(State.FAILED, True), (State.OFFERED, False)])
+def test_what_failed_gives_way_where_its_lines_were_changed(state: State, gives_way: bool) -> None:
+    """Otherwise each failure stays on the screen, one below the other."""
+    text = Text('def f(x):\n    """Double x."""\n')
+    before = job_for(Document("file:///a.py", "python", 1, text), Wish(TaskKind.IMPLEMENT, 0, 0))
+    proposals, older = Proposals(), Proposal(before, state=state)
+    proposals.add(older)
+    edit = Edit("Half of", Place(1, 7), Place(1, 13), "utf-16")
+    now = job_for(before.document.changed(2, [edit]), Wish(TaskKind.IMPLEMENT, 0, 0))
+    assert now.request != before.request
+    assert proposals.in_the_way(now) == ([older] if gives_way else [])

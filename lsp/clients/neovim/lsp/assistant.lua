@@ -19,9 +19,7 @@ end
 
 --- A handler in one of our modules, loaded when it is needed.
 local function handler(module, name)
-  return function(...)
-    return require(module)[name](...)
-  end
+  return function(...) return require(module)[name](...) end
 end
 
 ---@type vim.lsp.Config
@@ -43,6 +41,7 @@ return {
     },
     experimental = { assistant = { status = true, events = true } },
   },
+  commands = { ['assistant.generate'] = handler('assistant', 'generate') },
   handlers = {
     ['workspace/applyEdit'] = apply_edit,
     ['workspace/textDocumentContent/refresh'] = handler('assistant.view', 'on_refresh'),

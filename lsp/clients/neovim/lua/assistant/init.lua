@@ -17,6 +17,29 @@ local words = {
   end,
 }
 
+local function ask(command, context)
+  local client = assert(vim.lsp.get_client_by_id(context.client_id))
+  local params = { command = command.command, arguments = command.arguments }
+  client:request('workspace/executeCommand', params, function(failure, result)
+    local word = words[command.command:match('[^.]+$')]
+    local said = failure and failure.message or word and word(result)
+    return said and vim.notify('assistant: ' .. said, vim.log.levels[failure and 'ERROR' or 'INFO'])
+  end, context.bufnr)
+end
+
+--- Have something generated, by our commands and by the server's code actions. How to rewrite is asked
+--- where nothing says so; nothing happens when there is no answer.
+function M.generate(command, context)
+  local one = command.arguments[1]
+  if one.task ~= 'rewrite' or one.instruction then
+    return ask(command, context)
+  end
+  vim.ui.input({ prompt = 'Rewrite how? ' }, function(said)
+    one.instruction = said
+    return (said or '') ~= '' and ask(command, context)
+  end)
+end
+
 --- Run one of the server's commands.
 ---@param name string
 ---@param task? string for `generate`
@@ -26,8 +49,6 @@ function M.run(name, task, given)
   local client = vim.lsp.get_clients({ bufnr = buffer, name = 'assistant' })[1]
   if not client then
     return vim.notify('assistant: no server is attached here; see :checkhealth assistant', vim.log.levels.WARN)
-  elseif task == 'rewrite' and given.args == '' then
-    given.args = vim.fn.input('Rewrite how? ')
   end
   local first, last = { given.line1, 0 }, { given.line2, math.max(0, #vim.fn.getline(given.line2) - 1) }
   local place = given.range > 0 and util.make_given_range_params(first, last, buffer, client.offset_encoding)
@@ -37,25 +58,16 @@ function M.run(name, task, given)
   local proposal = { uri = uri, proposal = require('assistant.proposals').nearest() }
   local arguments = {
     generate = {
-      task = task,
-      uri = uri,
-      range = place.range,
-      version = util.buf_versions[buffer],
+      task = task, uri = uri, range = place.range, version = util.buf_versions[buffer],
       instruction = given.args ~= '' and given.args or nil,
       diagnostic = found and { message = found.message, code = found.code } or nil,
     },
     context = { uri = uri, position = place.range.start },
     why = { uri = uri },
-    accept = proposal,
-    reject = proposal,
-    verify = proposal,
-    reasoning = proposal,
+    accept = proposal, reject = proposal, verify = proposal, reasoning = proposal,
   }
-  local params = { command = 'assistant.' .. name, arguments = { arguments[name] or vim.empty_dict() } }
-  client:request('workspace/executeCommand', params, function(failure, result)
-    local said = failure and failure.message or words[name] and words[name](result)
-    return said and vim.notify('assistant: ' .. said, vim.log.levels[failure and 'ERROR' or 'INFO'])
-  end, buffer)
+  local command = { command = 'assistant.' .. name, arguments = { arguments[name] or vim.empty_dict() } }
+  return (name == 'generate' and M.generate or ask)(command, { client_id = client.id, bufnr = buffer })
 end
 
 --- The server's status, for a status line; '' when it has none.

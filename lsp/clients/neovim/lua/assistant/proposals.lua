@@ -94,9 +94,8 @@ end
 function M.nearest()
   local buffer, cursor = vim.api.nvim_get_current_buf(), vim.api.nvim_win_get_cursor(0)[1] - 1
   local here = vim.tbl_values(known[buffer] or {})
-  table.sort(here, function(one, other)
-    return math.abs(row_of(buffer, one) - cursor) < math.abs(row_of(buffer, other) - cursor)
-  end)
+  local function far(one) return math.abs(row_of(buffer, one) - cursor) end
+  table.sort(here, function(one, other) return far(one) < far(other) end)
   return here[1] and here[1].id
 end
 

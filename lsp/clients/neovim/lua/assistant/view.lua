@@ -43,10 +43,7 @@ end
 
 function M.on_refresh(_, params)
   local buffer = vim.uri_to_bufnr(params.uri)
-  if vim.api.nvim_buf_is_loaded(buffer) then
-    M.load(buffer)
-  end
-  return vim.NIL
+  return vim.api.nvim_buf_is_loaded(buffer) and M.load(buffer) or vim.NIL
 end
 
 function M.on_show(failure, params, context)

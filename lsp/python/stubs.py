@@ -60,8 +60,16 @@ class Stub:
 
 
 def find_stub(text: Text, offset: int) -> Stub | None:
-    """The stub that `offset` lies on (any character of it, or of the comment above it), or None."""
-    block = block_at(text, text.line_of(offset))
+    """The stub that `offset` lies on (any character of it, or of the comment above it), or None.
+
+    The blank line below it counts: there the cursor stands when somebody has described a function
+    and pressed Enter.
+    """
+    line = text.line_of(offset)
+    block = block_at(text, line)
+    if line and not text.line(line).strip():
+        above = block_at(text, line - 1)
+        block = above if above is not None and above.last == line - 1 else block
     if block is None or _IMPLEMENTED_ELSEWHERE & set(map(_last_name, block.node.decorator_list)):
         return None
     docstring, rest = split_docstring(block.body)

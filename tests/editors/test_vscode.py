@@ -138,8 +138,9 @@ def test_ghost_text_is_taken_word_by_word_and_whole(window: Window) -> None:
     assert window.ghost_text() == suggested.removeprefix(word)
     window.press("Tab")
 
-    assert window.saved("double.py") == f"{DOUBLE}    return [{suggested}]"
-    ast.parse(window.saved("double.py"))
+    text = window.saved("double.py")
+    assert text == f"{DOUBLE}    return [{suggested}]"
+    ast.parse(text)
 
 
 def test_a_function_is_written_read_and_accepted_in_one_undo_step(window: Window) -> None:

@@ -45,7 +45,9 @@ def diagnostic(buffer: Buffer, at: str, message: str, **more: Any) -> Message:
     return {"range": span, "message": message, **more}
 
 
-def test_a_stub_is_offered_on_each_of_its_lines_and_nowhere_else(client: LspClient) -> None:
+def test_a_stub_is_offered_on_its_lines_and_the_blank_one_below_and_nowhere_else(
+    client: LspClient,
+) -> None:
     buffer = opened(client, f"x = 1\n\n\n{STUB}\n\ny = 2\n")
 
     found = {}
@@ -53,7 +55,7 @@ def test_a_stub_is_offered_on_each_of_its_lines_and_nowhere_else(client: LspClie
         offset = len("".join(buffer.text.splitlines(True)[:line]))
         found[line] = titles(client, buffer, offset)
 
-    assert {line for line, offered in found.items() if "Implement f" in offered} == {3, 4}
+    assert {line for line, offered in found.items() if "Implement f" in offered} == {3, 4, 5}
 
 
 def test_everything_that_can_be_done_with_a_function(client: LspClient) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.lsp.test_real_daemon import assistant
-from tests.support.generating import asking
+from tests.support.generating import asking, command
 from tests.support.lsp_client import Buffer, LspClient
 
 TEXT = 'def count_vowels(text):\n    """Count the vowels in a text."""\n'
@@ -17,7 +17,9 @@ def test_it_implements_and_says_that_it_explains_nothing(tmp_path: Path) -> None
         buffer = Buffer("file:///nowhere/vowels.py", TEXT)
         client.open(buffer)
 
-        written = client.result(asking(client, buffer, "implement", "count"))
+        below = buffer.position(len(TEXT))  # where the cursor stands after Enter
+        place = {"start": below, "end": below}
+        written = command(client, "generate", task="implement", uri=buffer.uri, range=place)
         explained = client.result(asking(client, buffer, "explain", "count"))
 
         assert written["state"] == "offered"

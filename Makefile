@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
+# Processes that run tests side by side, a file at a time.
+WORKERS ?= 2
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 EXAMPLE := Write a function `count_vowels(text)` that counts the vowels in a text
@@ -45,7 +47,7 @@ $(VENV)/.vocabularies: $(VENV)/.setup tests/support/vocabularies.py
 	@if $(BIN)/python -m tests.support.vocabularies $(VENV)/vocabularies; then touch $@; else echo "the real vocabularies could not be fetched: their tests skip" >&2; fi
 
 unit: $(VENV)/.setup $(VENV)/.vocabularies
-	ASSISTANT_TEST_VOCAB=$${ASSISTANT_TEST_VOCAB:-$(CURDIR)/$(VENV)/vocabularies/ggml-vocab-llama-bpe.gguf} $(BIN)/python -m pytest -m 'not soak' $(ARGS)
+	ASSISTANT_TEST_VOCAB=$${ASSISTANT_TEST_VOCAB:-$(CURDIR)/$(VENV)/vocabularies/ggml-vocab-llama-bpe.gguf} $(BIN)/python -m pytest -m 'not soak' -n $(WORKERS) --dist loadfile $(ARGS)
 
 format: $(VENV)/.setup ## format the sources
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

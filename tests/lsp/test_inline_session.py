@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
+from assistant import locations
 from assistant.errors import DaemonProblem, EndpointProblem, ModelProblem, RequestProblem
 from lsp.inline.holding import HELD_SECONDS, Hold
 from lsp.inline.places import Names
@@ -300,3 +301,24 @@ def test_names_of_files_are_looked_up_once(tmp_path: Path) -> None:
     assert names.of("untitled:Untitled-1") == ("", "Untitled-1")
     assert names.of("file:///%00") == ("", "\0")
     assert names.of("") == ("", "")
+
+
+@pytest.mark.parametrize("invoked", [False, True])
+def test_half_of_a_surrogate_pair_in_the_file_is_no_failure(invoked: bool) -> None:
+    async def scenario(session: Session) -> None:
+        (item,) = await session.items(invoked=invoked)
+        assert item.insert_text == "1"
+
+    play(scenario, "1\n", text="y = '\ud800'\nx = |\n")
+
+
+def test_settings_that_are_corrected_in_the_file_count_at_once() -> None:
+    async def scenario(session: Session) -> None:
+        locations.config_file().write_text("model = [")
+        assert await session.items() == []
+        assert "not TOML" in session.reasons[0]
+        locations.config_file().write_text("")
+        assert len(await session.items()) == 1
+
+    locations.config_file().parent.mkdir(parents=True, exist_ok=True)
+    play(scenario, "1\n")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from assistant import config, locations
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, DaemonProblem
 
 if TYPE_CHECKING:
     from assistant.client import Inline, ModelInfo
@@ -93,10 +93,14 @@ class Engine:
         Raises:
             ConfigProblem: they can not be used.
         """
-        state = (dict(self.flags), _file_state())
+        state = self.settings_state()
         if self._resolved is None or self._resolved[0] != state:
             self._resolved = (state, config.load(self.flags))
         return self._resolved[1]
+
+    def settings_state(self) -> object:
+        """Equal while nobody has changed the settings, whether they can be used or not."""
+        return dict(self.flags), _file_state()
 
     async def connection(self) -> Connection:
         """The connection; it is opened, and the daemon started, when there is none.
@@ -112,7 +116,14 @@ class Engine:
         """The model that answers; asked once for each connection."""
         kept, connection = await self._opened()
         if kept.info is None:
-            kept.info = await connection.model_info()
+            try:
+                kept.info = await connection.model_info()
+            except DaemonProblem:
+                # It has ended since it was opened. Once more: another one is started.
+                if kept is self._kept:
+                    self._retire()
+                kept, connection = await self._opened()
+                kept.info = await connection.model_info()
         return kept.info
 
     def open_one(self) -> Connection | None:

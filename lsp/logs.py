@@ -70,6 +70,8 @@ def start() -> None:
     except (AssistantError, OSError) as error:
         handler, problem = logging.StreamHandler(), error
     handler.setFormatter(DiscreetFormatter())
+    # On a full disk each line of the log would come to stderr as a traceback, with its arguments.
+    logging.raiseExceptions = False
     root = logging.getLogger()
     root.addHandler(handler)
     if problem is not None:

@@ -99,17 +99,28 @@ def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
         yield current
 
 
+def _symbols(table: symtable.SymbolTable) -> Iterator[symtable.Symbol]:
+    """`table.get_symbols()` without what each name is the name of.
+
+    The library looks for that among all children, for each name: many seconds in a file of some
+    thousand functions.
+    """
+    raw: dict[str, int] = table._table.symbols  # type: ignore[attr-defined]  # has no other way
+    top = table.get_type() == "module"
+    return (symtable.Symbol(name, flags, module_scope=top) for name, flags in raw.items())
+
+
 def _module_bindings(table: symtable.SymbolTable) -> set[str]:
     """Names bound at module level, there or through `global` in a function."""
     names = {
         symbol.get_name()
-        for symbol in table.get_symbols()
+        for symbol in _symbols(table)
         if symbol.is_assigned() or symbol.is_imported() or symbol.is_annotated()
     }
     for inner in _tables(table):
         names |= {
             symbol.get_name()
-            for symbol in inner.get_symbols()
+            for symbol in _symbols(inner)
             if symbol.is_declared_global() and (symbol.is_assigned() or symbol.is_imported())
         }
     return names
@@ -119,7 +130,7 @@ def _global_reads(table: symtable.SymbolTable) -> Iterator[str]:
     """Names that some scope reads and that only the module or the builtins can provide."""
     for scope in _tables(table):
         top = scope.get_type() == "module"
-        for symbol in scope.get_symbols():
+        for symbol in _symbols(scope):
             if not symbol.is_referenced() or not (top or symbol.is_global()):
                 continue
             name = symbol.get_name()

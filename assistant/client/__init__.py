@@ -6,6 +6,7 @@
     start.py       starting the daemon, once for all clients
     stop.py        ending it, even when it hangs
     transport.py   the HTTP clients
+    renewing.py    what a cancelled request leaves behind in them
     readiness.py   waiting until the daemon holds the right model
     connection.py  connect, ask, cancel
 

@@ -34,6 +34,8 @@ from assistant.client.types import (
 from assistant.errors import AssistantError, DaemonProblem, EndpointProblem
 
 _HEALTH_SECONDS = 10.0
+_LIST_SECONDS = 30.0
+"""For what is known without a model; an answer may take an endpoint far longer."""
 _ATTEMPTS = 3
 # 409: it holds another model; 503: it is loading or stopping.
 _NOT_READY = (409, 503)
@@ -233,7 +235,9 @@ class Connection:
     async def _stream(
         self, path: str, body: dict[str, Any], request_id: str, reader: filling.Reader | None = None
     ) -> AsyncGenerator[Chunk, None]:
-        headers = {"X-Request-Id": request_id} if request_id else {}
+        headers = {"Content-Type": "application/json"}
+        if request_id:
+            headers["X-Request-Id"] = request_id
         reader = reader or dialect.ChunkReader()
         try:
             async with self._opened(path, body, headers) as response:
@@ -261,8 +265,9 @@ class Connection:
         attempts = _ATTEMPTS if self._ours else 1
         while True:
             attempts -= 1
+            content = dialect.encoded({"model": self._model} | body)
             request = self._client.build_request(
-                "POST", self._url(path), json={"model": self._model} | body, headers=headers
+                "POST", self._url(path), content=content, headers=headers
             )
             try:
                 response = await self._client.send(request, stream=True)
@@ -291,7 +296,7 @@ class Connection:
 
     async def _get(self, path: str) -> dict[str, Any]:
         try:
-            response = await self._client.get(self._url(path))
+            response = await self._client.get(self._url(path), timeout=_LIST_SECONDS)
             await self._check(response)
             body = response.json()
         except httpx.HTTPError as error:
@@ -316,6 +321,9 @@ class Connection:
             error = dialect.error_of(response.json(), self._problem)
         except ValueError:
             error = None
+        if not self._ours and response.status_code in (401, 403):
+            said = error.message if error else repr(response.text[:200])
+            raise dialect.refused(str(self._client.base_url), response.status_code, said)
         raise error or self._problem(
             f"{response.url} answered with status {response.status_code}: {response.text[:200]!r}."
         )

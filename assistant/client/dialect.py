@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from assistant import errors
@@ -133,3 +134,16 @@ def error_of(body: Any, fallback: type[errors.AssistantError]) -> errors.Assista
         kind = fallback
     message = str(error.get("message") or "The server reports an error without a reason.")
     return kind(message, hint=str(error.get("hint") or ""))
+
+
+def refused(url: str, status: int, said: str) -> errors.EndpointProblem:
+    """An endpoint does not let us in; its own words, such as "invalid key", name nobody."""
+    return errors.EndpointProblem(
+        f"The endpoint {url} answered with status {status}: {said}",
+        hint="Does endpoint.api_key_env name the variable that holds its key?",
+    )
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """A body as UTF-8; halves of surrogate pairs, which a file may hold, are not sent."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

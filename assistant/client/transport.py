@@ -7,10 +7,12 @@ import contextlib
 import json
 import os
 import socket
+import ssl
 
 import httpx
 
 from assistant import locations
+from assistant.client.renewing import Renewed, Through
 from assistant.client.types import Endpoint
 from assistant.errors import EndpointProblem
 
@@ -18,6 +20,7 @@ SILENCE_SECONDS = 60.0
 """The daemon sends a sign of life every 5 seconds while it works; after this long it hangs."""
 _CONNECT_SECONDS = 10.0
 _DAEMON_URL = "http://daemon"
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _UNIX_SOCKETS = hasattr(socket, "AF_UNIX")
 
 
@@ -36,12 +39,15 @@ class DaemonTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self) -> None:
-        self._inner = httpx.AsyncHTTPTransport(
-            uds=os.fspath(locations.socket_path()) if _UNIX_SOCKETS else None,
-            # A kept connection may belong to a daemon that has ended since; a new one costs little.
-            limits=httpx.Limits(max_keepalive_connections=0),
-            # No TLS here; reading the certificates would take longer than the request.
-            verify=False,
+        self._inner = Renewed(
+            lambda: httpx.AsyncHTTPTransport(
+                uds=os.fspath(locations.socket_path()) if _UNIX_SOCKETS else None,
+                # A kept connection may belong to a daemon that has ended since; a new one costs
+                # little.
+                limits=httpx.Limits(max_keepalive_connections=0),
+                # No TLS here; reading the certificates would take longer than the request.
+                verify=_NO_TLS,
+            )
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -87,7 +93,13 @@ def endpoint_client(target: Endpoint) -> httpx.AsyncClient:
     timeout = httpx.Timeout(600.0, connect=10.0)
     # A request to this machine must not leave it through a proxy of the environment.
     here = url.host in ("localhost", "127.0.0.1", "::1")
-    return httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout, trust_env=not here)
+    certificates = httpx.create_ssl_context()
+    transport = Renewed(
+        lambda: Through(httpx.AsyncClient(verify=certificates, timeout=timeout, trust_env=not here))
+    )
+    return httpx.AsyncClient(
+        transport=transport, base_url=url, headers=headers, timeout=timeout, trust_env=not here
+    )
 
 
 _closing: set[asyncio.Task[None]] = set()

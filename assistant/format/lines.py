@@ -71,10 +71,13 @@ def tag_at_start(line: str, tags: tuple[str, ...]) -> tuple[str, str] | None:
 
 def without_tag_prefix(line: str, tags: tuple[str, ...]) -> str:
     """`line` up to the first place whose rest may still become one of `tags`."""
-    starts = {tag[0] for tag in tags}
-    for position, character in enumerate(line):
-        if character in starts:
-            rest = line[position:]
-            if any(tag.startswith(rest) or rest.startswith(tag) for tag in tags):
-                return line[:position]
+    if not tags:
+        return line
+    # Asked again for each piece of a line, which may be a megabyte: nothing here copies its rest.
+    starts = "".join(sorted({tag[0] for tag in tags}))
+    longest = max(map(len, tags))
+    for found in re.finditer(f"[{re.escape(starts)}]", line):
+        rest = line[found.start() : found.start() + longest]
+        if any(tag.startswith(rest) or rest.startswith(tag) for tag in tags):
+            return line[: found.start()]
     return line

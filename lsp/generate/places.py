@@ -30,9 +30,12 @@ def path_of(uri: str) -> Path | None:
 def surroundings(server: AssistantServer, document: Document) -> Surroundings:
     """The document's file and its project, where they are there."""
     path = path_of(document.uri)
-    if path is None or not path.is_absolute() or not path.parent.is_dir():
+    try:
+        if path is None or not path.is_absolute() or not path.parent.is_dir():
+            return Surroundings()
+        return Surroundings(path, project_of(path, _folders(server)))
+    except OSError:  # a name that is too long for any file, say
         return Surroundings()
-    return Surroundings(path, project_of(path, _folders(server)))
 
 
 def _folders(server: AssistantServer) -> list[Path]:

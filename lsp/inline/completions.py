@@ -284,7 +284,7 @@ class InlineCompletions:
                 del self._running[uri, kind]
 
     def _settings(self) -> object:
-        return dict(self._server.engine.flags)
+        return self._server.engine.settings_state()
 
     def _connected(self, happened: Connected, _: AssistantError | None) -> None:
         if happened is Connected.OPENED:

@@ -24,6 +24,7 @@ from lsp.status.state import (
     ANSWERED,
     CHANGED,
     ENDED,
+    SILENT,
     Figures,
     Kind,
     Status,
@@ -42,6 +43,8 @@ BUSY_AFTER = 0.2
 every key is none."""
 LOOK_EVERY = 2.0
 """Seconds between two looks at the engine while one suggestion follows the other."""
+ASKED_SECONDS = 3.0
+"""How long somebody who asks for the state waits for the engine to tell its own."""
 OPENING = (Kind.STARTING, Kind.LOADING)
 FAILURES = (Kind.FAILED, Kind.OFF)
 
@@ -78,10 +81,16 @@ class Board:
         self._notices.begin(self.now)
 
     async def asked(self) -> dict[str, Any]:
-        """The state at this moment; nothing is started for it."""
-        await self._look_now()
+        """The state at this moment; nothing is started for it, and nobody waits for an engine."""
+        now = None
+        try:
+            async with asyncio.timeout(ASKED_SECONDS):
+                await self._look_now()
+        except TimeoutError:
+            # Told, not kept: it may be slow, and the next request may well be answered.
+            now = replace(self._base, kind=Kind.FAILED, message=SILENT)
         more = {"suggestions": dict(self.figures())} if self.figures is not None else {}
-        return self.now.as_json() | more
+        return (now or self.now).as_json() | more
 
     @contextmanager
     def working(self, what: str = "Working", *, inline: bool = False) -> Iterator[None]:

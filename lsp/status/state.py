@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NOT_ASKED = "Nothing was asked yet; the first request starts the engine."
 ENDED = "The engine does not run any more; the next request starts it."
 ANSWERED = "The engine answers."
+SILENT = "The engine was asked how it is, and has not answered."
 CHANGED = "The settings have changed; the next request goes by them."
 
 _ENGINE = (DaemonProblem, EndpointProblem, EngineProblem, ModelProblem, ConfigProblem, StateProblem)

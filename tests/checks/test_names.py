@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
+import symtable
 import sysconfig
 from pathlib import Path
 
@@ -158,3 +159,11 @@ def test_a_name_that_is_taken_away_from_real_code_is_found():
         bound = {alias.asname or alias.name for alias in node.names}
 
         assert set(names("".join(lines))) == bound
+
+
+def test_a_file_of_thousands_of_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's own lookup goes through all children for each name: many seconds here."""
+    monkeypatch.delattr(symtable.SymbolTable, "lookup")
+    code = "".join(f"def f{n}(a):\n    return a + f{n}\n" for n in range(2000))
+
+    assert names(code + "f1(g)\n") == ["g"]

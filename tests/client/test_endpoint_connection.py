@@ -174,3 +174,25 @@ async def test_an_endpoint_that_counts_no_tokens_is_not_asked_to() -> None:
         async with await connect(Endpoint(server.url)) as made:
             assert await made.count_tokens(["ab"]) is None
         assert server.requests == []
+
+
+async def test_an_endpoint_that_lets_nobody_in_is_named() -> None:
+    """Its own words may be "bad key" alone."""
+    with ScriptedEndpoint([Reply(status=401, error="bad key")]) as server:
+        async with await connect(Endpoint(server.url)) as made:
+            with pytest.raises(EndpointProblem) as caught:
+                [chunk async for chunk in made.stream_chat(HI)]
+
+    assert server.url in caught.value.message
+    assert caught.value.message.endswith("401: bad key")
+    assert "api_key_env" in caught.value.hint
+
+
+async def test_half_of_a_surrogate_pair_is_sent_as_a_question_mark() -> None:
+    with ScriptedEndpoint(["x"]) as server:
+        async with await connect(Endpoint(server.url)) as made:
+            odd = ChatRequest([{"role": "user", "content": "a\ud800é😀"}])
+            chunks = [chunk async for chunk in made.stream_chat(odd)]
+
+    assert Delta("x") in chunks
+    assert server.requests[0]["messages"][0]["content"] == "a?é😀"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.events import Code, Reasoning, Section
-from assistant.format import Rationale, Splitter, parse, render
+from assistant.format import Rationale, Splitter, lines, parse, render
 
 RATIONALE = Rationale(
     "Add the numbers.", ("Start at 0.", "Add each number."), ("s = sum(x)",), ("Empty: 0.",)
@@ -287,3 +287,17 @@ def test_an_explanation_in_the_sections_of_the_format_keeps_them() -> None:
     assert [section for (_, _, section), _, _ in events] == [
         *(Section.INTENT, Section.STEPS, Section.FORMULAS, Section.EDGE_CASES)
     ]
+
+
+def test_a_long_line_is_not_gone_through_for_each_piece() -> None:
+    """Character by character a megabyte on one line, as some models get stuck in, took minutes."""
+
+    class Long(str):
+        __slots__ = ()
+        __iter__ = None  # type: ignore[assignment]
+
+    tags = ("</think>", "[/THINK]")
+    assert lines.without_tag_prefix(Long("a < b <x> </thin"), tags) == "a < b <x> "
+    assert lines.without_tag_prefix(Long("a [/THINK] b"), tags) == "a "
+    assert lines.without_tag_prefix(Long("a < b"), tags) == "a < b"
+    assert lines.without_tag_prefix(Long("a <"), ()) == "a <"

@@ -17,7 +17,7 @@ from assistant.errors import (
     RequestProblem,
 )
 from lsp.python.reply import Refused
-from lsp.status import board, notices
+from lsp.status import board, notices, state
 from lsp.status.state import Figures, Kind, Status, ready_message
 from tests.support.held_endpoint import HeldEndpoint
 from tests.support.lsp_inside import InsideSession, until
@@ -287,3 +287,17 @@ def test_two_models_are_both_named() -> None:
     assert ready_message("a", Inline(reason="no tokens.")) == (
         "a answers. Suggestions are off: no tokens."
     )
+
+
+async def test_who_asks_does_not_wait_for_an_engine_that_hangs(
+    session: InsideSession, held: HeldEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await session.server.engine.connection()
+    await until(lambda: shown(session)["kind"] == "ready")
+    monkeypatch.setattr(board, "ASKED_SECONDS", 0.01)
+    held.gate.clear()
+
+    told = await session.server.status.asked()
+
+    assert (told["kind"], told["message"]) == ("failed", state.SILENT)
+    assert shown(session)["kind"] == "ready"

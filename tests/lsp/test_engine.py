@@ -324,3 +324,14 @@ class TestOnTheDaemon:
         engine.flags = {"model": str(models / "none.gguf")}
         with pytest.raises(ModelProblem):
             await engine.connection()
+
+    async def test_the_model_is_told_of_again_where_the_daemon_has_ended(
+        self, models: Path
+    ) -> None:
+        """Between its opening and the first who asks for the model."""
+        engine = Engine()
+        engine.flags = {"model": str(models / "abcd.gguf"), "daemon.threads": 1}
+        await engine.connection()
+        await stop()
+
+        assert "abcd" in (await engine.model_info()).id

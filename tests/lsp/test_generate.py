@@ -312,3 +312,11 @@ def test_why_there_is_nothing_can_be_looked_up(session: Start) -> None:
     (reason,) = command(client, "why", uri=buffer.uri)["reasons"]
     assert reason["line"] == 2
     assert reason["reason"].startswith("Implement double: The model wrote no code.")
+
+
+def test_a_name_that_is_too_long_for_a_file(session: Start) -> None:
+    client, _ = session(ANSWER)
+    buffer = Buffer(f"file:///{'a' * 5000}.py", STUB)
+    client.open(buffer)
+
+    assert client.result(asking(client, buffer, "implement", "Double"))["state"] == "offered"

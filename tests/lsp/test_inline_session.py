@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
+from assistant import locations
 from assistant.errors import DaemonProblem, EndpointProblem, ModelProblem, RequestProblem
 from lsp.engine import Happened
 from lsp.inline.holding import HELD_SECONDS, Hold
@@ -303,6 +304,7 @@ def test_names_of_files_are_looked_up_once(tmp_path: Path) -> None:
     assert names.of("") == ("", "")
 
 
+<<<<<<< HEAD
 def test_an_engine_that_dies_at_each_request_is_not_started_at_each_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -347,3 +349,24 @@ def test_what_comes_after_accepting_is_asked_for_once_while_somebody_types_into_
         inline._ahead.stop()
 
     play(scenario, "price\n", "y\n")
+=======
+@pytest.mark.parametrize("invoked", [False, True])
+def test_half_of_a_surrogate_pair_in_the_file_is_no_failure(invoked: bool) -> None:
+    async def scenario(session: Session) -> None:
+        (item,) = await session.items(invoked=invoked)
+        assert item.insert_text == "1"
+
+    play(scenario, "1\n", text="y = '\ud800'\nx = |\n")
+
+
+def test_settings_that_are_corrected_in_the_file_count_at_once() -> None:
+    async def scenario(session: Session) -> None:
+        locations.config_file().write_text("model = [")
+        assert await session.items() == []
+        assert "not TOML" in session.reasons[0]
+        locations.config_file().write_text("")
+        assert len(await session.items()) == 1
+
+    locations.config_file().parent.mkdir(parents=True, exist_ok=True)
+    play(scenario, "1\n")
+>>>>>>> x7r2

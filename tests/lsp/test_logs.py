@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from assistant import locations
 from lsp.logs import DiscreetFormatter
 from tests.support.lsp_client import Buffer, LspClient
@@ -141,3 +143,16 @@ def test_without_a_log_file_stderr_takes_its_place(tmp_path: Path) -> None:
     assert "no log file" in errors.read_text()
     assert "a document changed that is not open" in errors.read_text()
     assert SECRET not in errors.read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_brings_nothing_to_stderr(tmp_path: Path) -> None:
+    errors, log = tmp_path / "stderr", locations.log_path("lsp")
+    log.parent.mkdir(parents=True)
+    log.symlink_to("/dev/full")
+    with LspClient(errors=errors) as client:
+        client.initialize()
+        client.notify("textDocument/didOpen", {"textDocument": SECRET})  # logged as a warning
+        client.error_code(client.request("test/unknown", None))
+
+    assert errors.read_text() == ""

@@ -304,7 +304,6 @@ def test_names_of_files_are_looked_up_once(tmp_path: Path) -> None:
     assert names.of("") == ("", "")
 
 
-<<<<<<< HEAD
 def test_an_engine_that_dies_at_each_request_is_not_started_at_each_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -349,7 +348,8 @@ def test_what_comes_after_accepting_is_asked_for_once_while_somebody_types_into_
         inline._ahead.stop()
 
     play(scenario, "price\n", "y\n")
-=======
+
+
 @pytest.mark.parametrize("invoked", [False, True])
 def test_half_of_a_surrogate_pair_in_the_file_is_no_failure(invoked: bool) -> None:
     async def scenario(session: Session) -> None:
@@ -369,4 +369,3 @@ def test_settings_that_are_corrected_in_the_file_count_at_once() -> None:
 
     locations.config_file().parent.mkdir(parents=True, exist_ok=True)
     play(scenario, "1\n")
->>>>>>> x7r2

@@ -36,7 +36,8 @@ from assistant.errors import AssistantError, DaemonProblem, EndpointProblem
 _HEALTH_SECONDS = 10.0
 _LIST_SECONDS = 30.0
 """For what is known without a model; an answer may take an endpoint far longer."""
-_ATTEMPTS = 3
+_ATTEMPTS = 10
+"""To be asked again where the daemon gives way to another client's model just then."""
 # 409: it holds another model; 503: it is loading or stopping.
 _NOT_READY = (409, 503)
 

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+OPENING_SECONDS = 30.0
+"""Until there is an engine with its model. Whoever types on cancels the request; who waits at the
+end of a first line would see nothing until the next key."""
 FIRST_SECONDS = 3.0
 """Until the first text of a suggestion that comes by itself; later nobody looks for it."""
 WHOLE_SECONDS = 5.0
@@ -215,7 +218,7 @@ class InlineCompletions:
             AssistantError: the engine failed.
         """
         try:
-            async with asyncio.timeout(None if asked.invoked else FIRST_SECONDS):
+            async with asyncio.timeout(None if asked.invoked else OPENING_SECONDS):
                 connection = await self._server.engine.connection()
                 able = await self._able()
         except TimeoutError:

@@ -189,6 +189,27 @@ def test_a_model_that_says_nothing_in_time(monkeypatch: pytest.MonkeyPatch) -> N
     play(scenario, slow)
 
 
+def test_the_first_request_waits_for_an_engine_that_is_being_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody presses a key for it again: the cursor stands at the end of a first line."""
+    monkeypatch.setattr("lsp.inline.completions.FIRST_SECONDS", 1.0)
+
+    async def scenario(session: Session) -> None:
+        engine = session.server.engine
+        connection, started = engine.connection, asyncio.Event()
+
+        async def slowly(**more: Any) -> Any:
+            await started.wait()
+            return await connection(**more)
+
+        monkeypatch.setattr(engine, "connection", slowly)
+        asyncio.get_running_loop().call_later(1.5, started.set)
+        assert len(await session.items()) == 1
+
+    play(scenario, "1\n")
+
+
 def test_a_text_that_does_not_end_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lsp.inline.completions.WHOLE_SECONDS", 0.3)
     slow = Reply(["1", "2\n"])

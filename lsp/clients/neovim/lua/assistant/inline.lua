@@ -5,8 +5,7 @@ local asked = {} -- by request: the client, the cursor and its line
 
 --- A suggestion is for the line as it was when it was asked for, not as it is when it comes.
 local function follow(event)
-  local id, request = event.data.request_id, event.data.request
-  local client = vim.lsp.get_client_by_id(event.data.client_id)
+  local id, request, client = event.data.request_id, event.data.request, vim.lsp.get_client_by_id(event.data.client_id)
   if request.method ~= 'textDocument/inlineCompletion' or not client or client.name ~= 'assistant' then
     return
   elseif request.type == 'pending' then
@@ -80,6 +79,8 @@ function M.attach(client, buffer)
   vim.b[buffer].assistant_inline = true
   vim.api.nvim_create_autocmd('LspRequest', { buffer = buffer, callback = follow })
   vim.lsp.inline_completion.enable(true, { bufnr = buffer })
+  -- Whoever typed while the server was starting waits for a suggestion, and moves nothing.
+  if vim.fn.mode() == 'i' then vim.api.nvim_exec_autocmds('CursorMovedI', { buffer = buffer, modeline = false }) end
   local before = vim.fn.maparg('<Tab>', 'i', false, true)
   local otherwise = before.expr == 1 and before.callback
   local keys = {

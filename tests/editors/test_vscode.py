@@ -285,8 +285,7 @@ def test_a_problem_is_fixed_and_a_selection_rewritten_as_one_says(
     editor: VSCode, tmp_path: Path
 ) -> None:
     """By a model that says what the test scripts: the embedded one can do neither."""
-    fixed, rewritten = '{\n    "a": 1\n}', '{\n    "b": 1\n}'
-    answers = [f"```json\n{text}\n```" for text in (fixed, rewritten)]
+    answers = [f'```json\n{{\n    "{name}": 1\n}}\n```' for name in "abc"]
     with (
         ScriptedEndpoint(answers) as endpoint,
         another(editor, tmp_path, endpoint=endpoint.url) as window,
@@ -300,14 +299,17 @@ def test_a_problem_is_fixed_and_a_selection_rewritten_as_one_says(
         window.wait_for(".codelens-decoration a", "hidden")
         assert json.loads(window.saved("data.json")) == {"a": 1}
 
-        window.press("Control+a")
-        window.run("Assistant: Rewrite as I Say...", answer="call it b")
-        window.wait_for(".codelens-decoration a:has-text('Accept')")
-        window.press("Control+Alt+Enter")
-        window.wait_for(".codelens-decoration a", "hidden")
-        assert json.loads(window.saved("data.json")) == {"b": 1}
-        asked = endpoint.requests[-1]["messages"][-1]["content"]
-        assert "call it b" in asked
+        for name, take in (
+            ("b", lambda words: window.run("Assistant: Rewrite as I Say...", answer=words)),
+            ("c", lambda words: window.act("Rewrite the selection", answer=words)),
+        ):
+            window.press("Control+a")
+            take(f"call it {name}")
+            window.wait_for(".codelens-decoration a:has-text('Accept')")
+            window.press("Control+Alt+Enter")
+            window.wait_for(".codelens-decoration a", "hidden")
+            assert json.loads(window.saved("data.json")) == {name: 1}
+            assert f"call it {name}" in endpoint.requests[-1]["messages"][-1]["content"]
 
 
 def test_it_says_why_there_is_no_suggestion(editor: VSCode, tmp_path: Path) -> None:

@@ -124,10 +124,19 @@ class Window:
         self.press("F1")
         self._choose(title, f">{title}", asks=answer is not None)
         if answer is not None:
-            self.wait_for(f"{INPUT}[aria-label='input']")
-            self.call("fill", INPUT, answer)
-            self.press("Enter")
-            self.wait_for(INPUT, "hidden")
+            self._answer(answer)
+
+    def act(self, title: str, answer: str) -> None:
+        """Take a code action at the cursor, and answer the question that it asks."""
+        self.press("Control+Period")
+        self.call("click", f".action-widget .monaco-list-row:has-text({json.dumps(title)})")
+        self._answer(answer)
+
+    def _answer(self, answer: str) -> None:
+        self.wait_for(f"{INPUT}[aria-label='input']")
+        self.call("fill", INPUT, answer)
+        self.press("Enter")
+        self.wait_for(INPUT, "hidden")
 
     def pick(self, label: str) -> None:
         """Take an entry of the list that the editor has opened."""

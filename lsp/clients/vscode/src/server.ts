@@ -13,6 +13,10 @@ const OPTIONS: LanguageClientOptions = {
   middleware: {
     async executeCommand(command, given, next) {
       said?.dispose();
+      // The palette and the light bulb come here alike, without the words that only a person has.
+      if (command === 'assistant.generate' && given[0]?.task === 'rewrite') {
+        if (!(given[0].instruction ||= await window.showInputBox({ prompt: 'What should be different?' }))) return undefined;
+      }
       const answer = await next(command, given);
       tell(answer ?? {});
       return answer;

@@ -6,10 +6,10 @@ type Extra = object | undefined;
 
 /** Register a command for each task. */
 export function registerTasks({ subscriptions }: ExtensionContext): void {
-  const register = (task: string, extra: (editor: TextEditor) => Extra | Promise<Extra>) => {
+  const register = (task: string, extra: (editor: TextEditor) => Extra) => {
     const run = async () => {
       const editor = window.activeTextEditor;
-      const more = editor && (await extra(editor));
+      const more = editor && extra(editor);
       if (editor && more) {
         const { uri, version } = editor.document;
         await ask('generate', { task, uri: uri.toString(), version, range: plain(editor.selection), ...more });
@@ -17,12 +17,8 @@ export function registerTasks({ subscriptions }: ExtensionContext): void {
     };
     subscriptions.push(commands.registerCommand(`assistant.editor.${task}`, run));
   };
-  ['implement', 'explain', 'tests', 'docstring'].forEach((task) => register(task, () => ({})));
+  ['implement', 'explain', 'tests', 'docstring', 'rewrite'].forEach((task) => register(task, () => ({})));
   register('fix', problemHere);
-  register('rewrite', async () => {
-    const instruction = await window.showInputBox({ prompt: 'What should be different?' });
-    return instruction ? { instruction } : undefined;
-  });
 }
 
 /** The place of the cursor, as the server's commands take it. */
